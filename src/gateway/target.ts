@@ -1,0 +1,92 @@
+import type { MpdError } from '../mpd/index.js';
+import type { Health } from './backend.js';
+
+/** `refused`: will not work as asked (scheme, host, credentials, outside the root). `notYet`: may work later (no such directory, host down). */
+export type ProbeResult =
+  | { readonly status: 'ok' }
+  | { readonly status: 'refused'; readonly reason: string }
+  | { readonly status: 'notYet'; readonly reason: string };
+
+export interface TargetCapabilities {
+  readonly atomicRename: boolean;
+  readonly posixRename: boolean;
+  readonly resume: boolean;
+  readonly remoteChecksum: boolean;
+}
+
+export interface SourceBody {
+  /** null = unknown until the end. */
+  readonly size: number | null;
+  readonly stream: AsyncIterable<Uint8Array>;
+}
+
+export interface PutOptions {
+  /** `readback`: read what landed and compare its SHA-256; `remote`: the server's own checksum or size when that is all it has. */
+  readonly verify: 'readback' | 'remote';
+  /** false: an existing file under the final name with other content is an error of class `refuse`; with equal content it is success. */
+  readonly overwrite: boolean;
+  /** Part of the temporary name, so that a worker that wakes late writes nobody's file. */
+  readonly deliveryId: string;
+  readonly epoch: number;
+  readonly signal: AbortSignal;
+  /** Bytes written so far; called often, cheap. */
+  readonly progress?: (bytes: number) => void;
+}
+
+export interface PutResult {
+  /** Full URI of the file, without credentials. */
+  readonly location: string;
+  readonly bytes: number;
+  /** SHA-256 of what was read from the source. */
+  readonly checksum: Uint8Array;
+  /** `verified`: what landed equals what was read; `size`: only its size could be compared. */
+  readonly targetCheck: 'verified' | 'size';
+}
+
+/**
+ * Where files go, by URI scheme. A file is never visible under its final name before it is complete and checked.
+ * `name` may hold `/` for sub-folders (already checked: relative, no `..`, no control characters).
+ * Failures are `MpdError` of code Delivery Failed with a class (`target-down`, `retry`, `refuse`, `fatal`).
+ * Conformance: `test/conformance/target.ts`.
+ */
+export interface DeliveryTarget {
+  readonly schemes: readonly string[];
+  readonly capabilities: TargetCapabilities;
+  /** Tests reach, credentials and right to write, leaving nothing behind. */
+  probe(uri: URL, signal: AbortSignal): Promise<ProbeResult>;
+  put(uri: URL, name: string, body: SourceBody, options: PutOptions): Promise<PutResult>;
+  /** What lies under the final name now: to settle a lost answer, a restart, or a doubt. null = nothing. */
+  stat(uri: URL, name: string, options: { readonly checksum: boolean; readonly signal: AbortSignal }): Promise<TargetStat | null>;
+  /** Removes temporary files of earlier epochs of this delivery; harmless when there are none. */
+  clean(uri: URL, name: string, deliveryId: string, signal: AbortSignal): Promise<void>;
+  check(): Promise<Health>;
+  close(): Promise<void>;
+}
+
+export interface TargetStat {
+  readonly bytes: number;
+  /** SHA-256, when asked for and obtainable. */
+  readonly checksum: Uint8Array | null;
+  readonly location: string;
+}
+
+export interface TargetDependencies {
+  readonly log: import('pino').Logger;
+  readonly guard: import('../net/guard.js').Guard;
+}
+
+/** `config` is the `targets:` section of gateway.yaml (`allow`, `named`, …). */
+export interface TargetConfig {
+  readonly allow: readonly Readonly<Record<string, unknown> & { scheme: string }>[];
+  readonly named: Readonly<Record<string, Readonly<Record<string, unknown> & { uri: string }>>>;
+  readonly inlineCredentials: boolean;
+}
+
+export type TargetFactory = (config: TargetConfig, dependencies: TargetDependencies) => Promise<DeliveryTarget>;
+
+/** What a folder of `src/targets/`, or a module from outside the tree, exports. */
+export interface TargetModule {
+  readonly createTarget: TargetFactory;
+}
+
+export type { MpdError };
