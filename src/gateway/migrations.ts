@@ -1,0 +1,97 @@
+import { type Kysely, type Migration, sql } from 'kysely';
+
+/** Every core table, first release. Later migrations only add. */
+const core: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    for (const statement of CORE.split(';\n')) if (statement.trim()) await sql.raw(statement).execute(db);
+  },
+};
+
+const CORE = `
+create table principal (
+  id text primary key, role text not null check (role in ('consumer', 'operator', 'admin')),
+  policy jsonb, disabled boolean not null default false, origin text not null default 'store'
+);
+create table api_key (
+  id text primary key, principal text not null references principal on delete cascade, hash bytea not null, label text,
+  created_at timestamptz not null default now(), used_at timestamptz, expires_at timestamptz, revoked_at timestamptz
+);
+create table named_filter (
+  owner text not null, name text not null, filter jsonb not null, description text, shared boolean not null default false,
+  updated_at timestamptz not null default now(), primary key (owner, name)
+);
+create table backend_state (
+  backend text primary key, cursor text, imported_at timestamptz, swept_ns bigint, epoch bigint not null default 0
+);
+create table journal (
+  id bigint generated always as identity primary key,
+  backend text not null, domain text collate "C" not null, key text collate "C" not null, version bigint not null,
+  revision text collate "C" not null, kind text not null, round integer not null default 0, current boolean not null,
+  product_type text collate "C" not null, metadata jsonb not null, path text collate "C", file_name text,
+  claim_algorithm text, claim_value bytea,
+  created_ns bigint not null, content_start_ns bigint not null, content_end_ns bigint not null, updated_ns bigint not null,
+  seen_at timestamptz not null default now(), ready_ns bigint not null, removed_at timestamptz,
+  unique (backend, domain, key, revision)
+);
+create unique index journal_current on journal (backend, domain, key) where current;
+create index journal_ready on journal (ready_ns, id);
+create index journal_created on journal (created_ns, id);
+create index journal_content on journal (content_start_ns, content_end_ns, id);
+create table standing_order (
+  id bigint generated always as identity primary key, kind text not null, owner text not null, state text not null,
+  method text not null, deliver_to text, secret bytea, filter jsonb, tree jsonb, domain text,
+  valid_start_ns bigint, valid_end_ns bigint, comments text, pause_policy text not null default 'hold',
+  on_bad_source text not null default 'deliver-flagged', overwrite boolean not null default true, path_template text,
+  deadline_s integer not null, acked bigint, upstream jsonb, warning text,
+  created_at timestamptz not null default now(), updated_at timestamptz not null default now()
+);
+create index standing_order_owner on standing_order (owner, id);
+create index standing_order_live on standing_order (state) where state in ('active', 'paused', 'suspended');
+create table order_history (
+  id bigint generated always as identity primary key, order_id bigint not null references standing_order,
+  at timestamptz not null default now(), actor text not null, action text not null, detail text
+);
+create index order_history_order on order_history (order_id, id);
+create table backfill (
+  id bigint generated always as identity primary key, order_id bigint not null references standing_order,
+  axis text not null, from_ns bigint, to_ns bigint, again boolean not null, after_id bigint not null default 0,
+  matched bigint not null default 0, state text not null default 'running', created_at timestamptz not null default now()
+);
+create index backfill_running on backfill (id) where state = 'running';
+create table delivery (
+  id bigint generated always as identity primary key,
+  order_id bigint not null references standing_order, journal_id bigint not null references journal,
+  domain text collate "C" not null, key text collate "C" not null, revision text collate "C" not null,
+  round integer not null default 0, method text not null, state text not null, cause text, error_class text,
+  target text, filename text, location text, bytes bigint, checksum bytea, source_check text, target_check text,
+  attempts integer not null default 0, published integer not null default 0,
+  next_at timestamptz not null default now(), deadline_at timestamptz,
+  owner text, until timestamptz, epoch bigint not null default 0,
+  created_at timestamptz not null default now(), updated_at timestamptz not null default now(),
+  unique (order_id, domain, key, revision)
+);
+create index delivery_queue on delivery (target, next_at, id) where state in ('queued', 'sending', 'landed');
+create index delivery_order on delivery (order_id, id);
+create index delivery_product on delivery (domain, key);
+create index delivery_journal on delivery (journal_id);
+create table attempt (
+  delivery_id bigint not null references delivery, epoch bigint not null, round integer not null,
+  started_at timestamptz not null default now(), ended_at timestamptz, bytes bigint, checksum bytea, remote_path text,
+  error_class text, error text, primary key (delivery_id, epoch)
+);
+create table target_path (
+  target text not null, path text collate "C" not null, domain text collate "C" not null, key text collate "C" not null,
+  revision text not null, updated_ns bigint not null, delivery_id bigint not null, epoch bigint not null,
+  until timestamptz, primary key (target, path)
+);
+create table event (
+  id bigint generated always as identity primary key, tx xid8 not null default pg_current_xact_id(),
+  at timestamptz not null default now(), type text not null, order_id bigint, owner text, domain text,
+  journal_id bigint, delivery_id bigint, payload jsonb not null
+);
+create index event_commit on event (tx, id);
+create table event_floor (generation text not null, tx xid8 not null, id bigint not null);
+insert into event_floor values (gen_random_uuid()::text, '0', 0);
+`;
+
+export const coreMigrations: Readonly<Record<string, Migration>> = { 'core-0001': core };
