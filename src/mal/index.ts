@@ -1,0 +1,3 @@
+export * from './area.js';
+export * from './schema/index.js';
+export * from './types/index.js';

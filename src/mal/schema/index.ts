@@ -1,0 +1,6 @@
+export * from './area.js';
+export * from './declare.js';
+export * from './descriptor.js';
+export * from './json.js';
+export * from './json-schema.js';
+export * from './registry.js';

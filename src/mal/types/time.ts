@@ -1,0 +1,109 @@
+/** Instants and durations are `bigint` nanoseconds; an instant counts from 1970-01-01T00:00:00Z. ISO 8601 is the text form. */
+
+export const NS_PER_MS = 1_000_000n;
+export const NS_PER_SECOND = 1_000_000_000n;
+const NS_PER_DAY = 86_400n * NS_PER_SECOND;
+
+/** What fits 64 signed bits: 1677-09-21T00:12:43.145224192Z to 2262-04-11T23:47:16.854775807Z. */
+export const MIN_TIME = -(2n ** 63n);
+export const MAX_TIME = 2n ** 63n - 1n;
+
+const INSTANT =
+  /^(\d{4})-(?:(\d{2})-(\d{2})|(\d{3}))(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?$/;
+
+/**
+ * Reads ISO 8601, calendar (`2026-11-23T13:08:04.5Z`) or day of year (`2026-327T13:08:04.5Z`); seconds, fraction (up to nine
+ * digits), zone (default UTC) and time of day may be absent. Second 60 is the start of the next minute.
+ * @throws RangeError on any other text, a date that does not exist, or an instant outside 64 bits
+ */
+export function parseTime(text: string): bigint {
+  const match = INSTANT.exec(text);
+  if (match === null) throw new RangeError(`not an ISO 8601 time: ${quote(text)}`);
+  const [, year, month, day, dayOfYear, hour = '0', minute = '0', second = '0', fraction = '', zone = 'Z'] = match;
+  const date = new Date(0);
+  if (dayOfYear === undefined) {
+    date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
+    if (date.getUTCMonth() !== Number(month) - 1 || date.getUTCDate() !== Number(day)) throw noSuchDate(text);
+  } else {
+    date.setUTCFullYear(Number(year), 0, Number(dayOfYear));
+    if (dayOfYear === '000' || date.getUTCFullYear() !== Number(year)) throw noSuchDate(text);
+  }
+  const midnight24 = hour === '24' && Number(minute) === 0 && Number(second) === 0 && /^0*$/.test(fraction);
+  if ((Number(hour) > 23 && !midnight24) || Number(minute) > 59 || Number(second) > 60) throw noSuchDate(text);
+  const seconds =
+    date.getTime() / 1000 + Number(hour) * 3600 + Number(minute) * 60 + Number(second) - zoneSeconds(zone, text);
+  const ns = BigInt(seconds) * NS_PER_SECOND + BigInt(fraction.padEnd(9, '0'));
+  if (ns < MIN_TIME || ns > MAX_TIME) throw new RangeError(`outside 1677-09-21 to 2262-04-11: ${quote(text)}`);
+  return ns;
+}
+
+/** ISO 8601 UTC with `Z` and as many decimals as needed, at most nine. */
+export function formatTime(ns: bigint): string {
+  const day = floorDiv(ns, NS_PER_DAY);
+  const date = new Date(Number(day) * 86_400_000 + Number((ns - day * NS_PER_DAY) / NS_PER_MS));
+  return `${date.toISOString().slice(0, -5)}${decimals(modulo(ns, NS_PER_SECOND))}Z`;
+}
+
+/** As {@link formatTime} with the date as year and day of year, `2026-327T13:08:04Z`. */
+export function formatTimeDayOfYear(ns: bigint): string {
+  const text = formatTime(ns);
+  const date = new Date(`${text.slice(0, 10)}T00:00:00Z`);
+  const day = Math.round((date.getTime() - Date.UTC(date.getUTCFullYear(), 0, 1)) / 86_400_000) + 1;
+  return `${text.slice(0, 5)}${String(day).padStart(3, '0')}${text.slice(10)}`;
+}
+
+const DURATION = /^([+-])?P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,](\d{1,9}))?S)?)?$/;
+
+/**
+ * Reads an ISO 8601 duration of days, hours, minutes and seconds, such as `PT1.5S`, `-P1DT2H`.
+ * @throws RangeError on years, months, weeks, more than nine decimals, or more than 64 bits
+ */
+export function parseDuration(text: string): bigint {
+  const match = DURATION.exec(text);
+  if (match === null || text.endsWith('P') || text.endsWith('T')) {
+    throw new RangeError(`not an ISO 8601 duration: ${quote(text)}`);
+  }
+  const [, sign, days = '0', hours = '0', minutes = '0', seconds = '0', fraction = ''] = match;
+  const whole = BigInt(days) * 86_400n + BigInt(hours) * 3600n + BigInt(minutes) * 60n + BigInt(seconds);
+  const size = whole * NS_PER_SECOND + BigInt(fraction.padEnd(9, '0'));
+  const ns = sign === '-' ? -size : size;
+  if (ns < MIN_TIME || ns > MAX_TIME) throw new RangeError(`longer than 64 bits of nanoseconds: ${quote(text)}`);
+  return ns;
+}
+
+/** ISO 8601 in seconds: `PT1.5S`, `-PT0.000000001S`. */
+export function formatDuration(ns: bigint): string {
+  const size = ns < 0n ? -ns : ns;
+  return `${ns < 0n ? '-' : ''}PT${size / NS_PER_SECOND}${decimals(size % NS_PER_SECOND)}S`;
+}
+
+/** Milliseconds since 1970, rounded down. */
+export const toMsDown = (ns: bigint): bigint => floorDiv(ns, NS_PER_MS);
+/** Milliseconds since 1970, rounded up. */
+export const toMsUp = (ns: bigint): bigint => -floorDiv(-ns, NS_PER_MS);
+/** The instant rounded down, or up, to a whole millisecond. */
+export const floorToMs = (ns: bigint): bigint => toMsDown(ns) * NS_PER_MS;
+export const ceilToMs = (ns: bigint): bigint => toMsUp(ns) * NS_PER_MS;
+export const fromMs = (ms: number): bigint => BigInt(ms) * NS_PER_MS;
+
+export function floorDiv(a: bigint, b: bigint): bigint {
+  const q = a / b;
+  return a % b < 0n ? q - 1n : q;
+}
+
+const modulo = (a: bigint, b: bigint): bigint => a - floorDiv(a, b) * b;
+
+function decimals(ns: bigint): string {
+  return ns === 0n ? '' : `.${String(ns).padStart(9, '0').replace(/0+$/, '')}`;
+}
+
+function zoneSeconds(zone: string, text: string): number {
+  if (zone === 'Z' || zone === 'z') return 0;
+  const hours = Number(zone.slice(1, 3));
+  const minutes = Number(zone.slice(3).replace(':', '') || '0');
+  if (hours > 23 || minutes > 59) throw noSuchDate(text);
+  return (zone[0] === '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+}
+
+const noSuchDate = (text: string): RangeError => new RangeError(`no such time: ${quote(text)}`);
+const quote = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);

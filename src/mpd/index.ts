@@ -1,0 +1,4 @@
+export * from './area.js';
+export * from './errors.js';
+export * from './services.js';
+export * from './types.js';
