@@ -10,6 +10,8 @@ export interface Principal {
   readonly role: 'consumer' | 'operator' | 'admin';
   /** null = everything. */
   readonly policy: FilterTree | null;
+  /** The network vouches for it (`access.mal: user: asserted`): it may name any user as an order's owner. */
+  readonly assertsUser?: boolean;
 }
 
 /** The one core behind every binding. All failures are `MpdError`. */
@@ -26,7 +28,11 @@ export interface Gateway {
 
 export interface GatewayHealth {
   readonly ready: boolean;
-  readonly parts: readonly (Health & { readonly kind: 'store' | 'backend' | 'target'; readonly id: string; readonly importing?: boolean })[];
+  readonly parts: readonly (Health & {
+    readonly kind: 'store' | 'backend' | 'target';
+    readonly id: string;
+    readonly importing?: boolean;
+  })[];
 }
 
 export interface ProductQuery {
@@ -45,16 +51,37 @@ export interface ListPage {
 export interface Catalogue {
   types(principal: Principal): Promise<readonly ProductType[]>;
   /** One page in creation order. `limit` is capped by `limits.page`. */
-  list(query: ProductQuery, page: { readonly after?: string; readonly limit: number; readonly signal: AbortSignal }, principal: Principal): Promise<ListPage>;
+  list(
+    query: ProductQuery,
+    page: { readonly after?: string; readonly limit: number; readonly signal: AbortSignal },
+    principal: Principal,
+  ): Promise<ListPage>;
   /** All of them, streamed with bounded memory; each with the cursor that resumes after it. */
-  listAll(query: ProductQuery, options: { readonly after?: string; readonly signal: AbortSignal }, principal: Principal): AsyncIterable<{ entry: Entry; cursor: string }>;
+  listAll(
+    query: ProductQuery,
+    options: { readonly after?: string; readonly signal: AbortSignal },
+    principal: Principal,
+  ): AsyncIterable<{ entry: Entry; cursor: string }>;
   /** At most `limit` entries or Too Many naming the limit: what MAL's listProducts answers. */
   listBounded(query: ProductQuery, limit: number, signal: AbortSignal, principal: Principal): Promise<readonly Entry[]>;
   /** All entries, or Unknown with the indexes that are not there (or not visible). */
   get(refs: readonly ObjectRef[], principal: Principal, signal?: AbortSignal): Promise<readonly Entry[]>;
-  open(ref: ObjectRef, options: { readonly revision: string | null; readonly offset: number; readonly signal: AbortSignal; readonly progress?: (text: string) => void }, principal: Principal): Promise<{ entry: Entry; body: Body }>;
+  open(
+    ref: ObjectRef,
+    options: {
+      readonly revision: string | null;
+      readonly offset: number;
+      readonly signal: AbortSignal;
+      readonly progress?: (text: string) => void;
+    },
+    principal: Principal,
+  ): Promise<{ entry: Entry; body: Body }>;
   /** One level of the folder view: sub-folders and the products in this folder, by prefix. */
-  folders(path: string, page: { readonly after?: string; readonly limit: number; readonly signal: AbortSignal }, principal: Principal): Promise<FolderPage>;
+  folders(
+    path: string,
+    page: { readonly after?: string; readonly limit: number; readonly signal: AbortSignal },
+    principal: Principal,
+  ): Promise<FolderPage>;
 }
 
 export interface FolderPage {
@@ -133,9 +160,21 @@ export interface OrderHistoryEntry {
 }
 
 export interface Orders {
-  submit(request: OrderRequest, principal: Principal): Promise<{ readonly orderID: bigint; readonly warning: string | null }>;
+  submit(
+    request: OrderRequest,
+    principal: Principal,
+  ): Promise<{ readonly orderID: bigint; readonly warning: string | null }>;
   /** `user` null or `*` = all the principal may see; domain null = any, else the request is the pattern (`mal-wire.md` F.5). */
-  list(query: { readonly user: string | null; readonly domain: readonly string[] | null; readonly states?: readonly OrderState[]; readonly after?: bigint; readonly limit?: number }, principal: Principal): Promise<readonly OrderInfo[]>;
+  list(
+    query: {
+      readonly user: string | null;
+      readonly domain: readonly string[] | null;
+      readonly states?: readonly OrderState[];
+      readonly after?: bigint;
+      readonly limit?: number;
+    },
+    principal: Principal,
+  ): Promise<readonly OrderInfo[]>;
   get(orderID: bigint, principal: Principal): Promise<OrderInfo & { readonly history: readonly OrderHistoryEntry[] }>;
   cancel(orderID: bigint, principal: Principal): Promise<void>;
   pause(orderID: bigint, policy: 'hold' | 'skip' | null, principal: Principal): Promise<OrderInfo>;
@@ -202,21 +241,48 @@ export interface Completeness {
   readonly delivered: number;
   readonly underway: number;
   /** What the backend holds now, matches the order and is neither delivered nor under way. `more` = the list was cut at the limit. */
-  readonly missing: readonly { readonly ref: ObjectRef; readonly revision: string; readonly state: string; readonly cause: string | null }[];
+  readonly missing: readonly {
+    readonly ref: ObjectRef;
+    readonly revision: string;
+    readonly state: string;
+    readonly cause: string | null;
+  }[];
   readonly more: boolean;
 }
 
 export interface Deliveries {
-  list(orderID: bigint, query: { readonly states?: readonly string[]; readonly after?: bigint; readonly limit: number }, principal: Principal): Promise<readonly DeliveryInfo[]>;
+  list(
+    orderID: bigint,
+    query: { readonly states?: readonly string[]; readonly after?: bigint; readonly limit: number },
+    principal: Principal,
+  ): Promise<readonly DeliveryInfo[]>;
   get(id: bigint, principal: Principal): Promise<DeliveryInfo & { readonly log: readonly AttemptInfo[] }>;
   /** The completeness proof: what the backend holds minus the ledger, over the creation window. */
-  missing(orderID: bigint, window: { readonly created: TimeWindow | null; readonly limit: number; readonly signal: AbortSignal }, principal: Principal): Promise<Completeness>;
+  missing(
+    orderID: bigint,
+    window: { readonly created: TimeWindow | null; readonly limit: number; readonly signal: AbortSignal },
+    principal: Principal,
+  ): Promise<Completeness>;
   /** Dead, withdrawn or held rows back into the queue, with a new deadline. Returns how many. */
   redrive(orderID: bigint, ids: readonly bigint[] | 'dead', principal: Principal): Promise<number>;
   /** An order of kind `once`. Unknown or Delivery Failed before the first answer; then one item a file, in request order. The order goes on when the caller leaves. */
-  deliverFiles(refs: readonly ObjectRef[], deliverTo: string, principal: Principal, signal: AbortSignal): Promise<{ readonly orderID: bigint; readonly files: AsyncIterable<FileDelivered> }>;
+  deliverFiles(
+    refs: readonly ObjectRef[],
+    deliverTo: string,
+    principal: Principal,
+    signal: AbortSignal,
+  ): Promise<{ readonly orderID: bigint; readonly files: AsyncIterable<FileDelivered> }>;
   /** Service orders: what is available after `after` (default: what was acknowledged), in order. */
-  pull(orderID: bigint, query: { readonly after: bigint | null; readonly limit: number; readonly waitMs?: number; readonly signal: AbortSignal }, principal: Principal): Promise<readonly PulledProduct[]>;
+  pull(
+    orderID: bigint,
+    query: {
+      readonly after: bigint | null;
+      readonly limit: number;
+      readonly waitMs?: number;
+      readonly signal: AbortSignal;
+    },
+    principal: Principal,
+  ): Promise<readonly PulledProduct[]>;
   acknowledge(orderID: bigint, position: bigint, principal: Principal): Promise<void>;
 }
 
@@ -242,7 +308,11 @@ export interface EventQuery {
 
 export interface Events {
   /** In commit order. Throws Unknown with `extraInformation: 'gap'` when the cursor is older than retention. */
-  read(query: EventQuery, limit: number, principal: Principal): Promise<{ readonly events: readonly GatewayEvent[]; readonly cursor: string }>;
+  read(
+    query: EventQuery,
+    limit: number,
+    principal: Principal,
+  ): Promise<{ readonly events: readonly GatewayEvent[]; readonly cursor: string }>;
   /** Reads on as events come, until the signal. */
   tail(query: EventQuery, signal: AbortSignal, principal: Principal): AsyncIterable<GatewayEvent>;
 }
@@ -262,7 +332,10 @@ export interface Access {
   authenticate(key: string): Promise<Principal>;
   /** By id, e.g. from `access.mal`; Authorisation Fail when unknown or disabled. */
   principal(id: string): Promise<Principal>;
-  createKey(principal: string, options: { readonly label?: string; readonly expiresAt?: bigint }): Promise<{ readonly id: string; readonly key: string }>;
+  createKey(
+    principal: string,
+    options: { readonly label?: string; readonly expiresAt?: bigint },
+  ): Promise<{ readonly id: string; readonly key: string }>;
   listKeys(principal?: string): Promise<readonly ApiKeyInfo[]>;
   revokeKey(id: string): Promise<void>;
   /** A disabled owner's orders are suspended, and resumed when enabled again. */

@@ -1,6 +1,6 @@
 import type { ObjectRef } from '../mal/index.js';
-import type { ProductMetadata, ProductType, TimeWindow } from '../mpd/index.js';
 import type { FilterTree } from '../mpd/filter/index.js';
+import type { ProductMetadata, ProductType, TimeWindow } from '../mpd/index.js';
 
 /** One product as a backend holds it now. */
 export interface Entry {
@@ -9,7 +9,7 @@ export interface Entry {
   readonly revision: string;
   /** The backend's update time, ns since 1970 UTC. */
   readonly updatedAt: bigint;
-  /** `/`-separated place in the backend's folder view, or null when it has none. */
+  /** Full name in the backend's folder view, `/`-separated, without a leading slash (`spice/ck/a.bc`); null when it has none. */
   readonly path: string | null;
   /** Name for a delivered file, by the mapping; null = the key made safe. */
   readonly fileName: string | null;

@@ -21,7 +21,8 @@ create table named_filter (
   updated_at timestamptz not null default now(), primary key (owner, name)
 );
 create table backend_state (
-  backend text primary key, cursor text, imported_at timestamptz, swept_ns bigint, epoch bigint not null default 0
+  backend text primary key, cursor text, imported_at timestamptz, swept_ns bigint, contact_ns bigint,
+  ready_ns bigint not null default 0, epoch bigint not null default 0
 );
 create table journal (
   id bigint generated always as identity primary key,
@@ -36,6 +37,7 @@ create table journal (
 create unique index journal_current on journal (backend, domain, key) where current;
 create index journal_ready on journal (ready_ns, id);
 create index journal_created on journal (created_ns, id);
+create index journal_path on journal (path, id) where current and removed_at is null;
 create index journal_content on journal (content_start_ns, content_end_ns, id);
 create table standing_order (
   id bigint generated always as identity primary key, kind text not null, owner text not null, state text not null,
@@ -47,6 +49,7 @@ create table standing_order (
 );
 create index standing_order_owner on standing_order (owner, id);
 create index standing_order_live on standing_order (state) where state in ('active', 'paused', 'suspended');
+create sequence order_change;
 create table order_history (
   id bigint generated always as identity primary key, order_id bigint not null references standing_order,
   at timestamptz not null default now(), actor text not null, action text not null, detail text

@@ -61,6 +61,11 @@ export interface BackendStateTable {
   imported_at: NullableStamp;
   /** Up to which update time the sweep has seen everything. */
   swept_ns: bigint | null;
+  /** First contact: what the import finds with a later update time is not history. */
+  contact_ns: bigint | null;
+  /** Highest `ready_ns` given out, so that it never goes back. */
+  ready_ns: bigint;
+  /** Raised by each new holder of the follower lease; writes of an older one have no effect. */
   epoch: bigint;
 }
 
@@ -161,7 +166,15 @@ export interface BackfillTable {
 }
 
 export type FileState =
-  | 'matched' | 'queued' | 'sending' | 'landed' | 'verified' | 'notified' | 'dead' | 'superseded' | 'withdrawn';
+  | 'matched'
+  | 'queued'
+  | 'sending'
+  | 'landed'
+  | 'verified'
+  | 'notified'
+  | 'dead'
+  | 'superseded'
+  | 'withdrawn';
 export type ServiceState = 'available' | 'published' | 'acknowledged' | 'withdrawn' | 'dead';
 
 /** One row per (order, domain, key, revision). */
@@ -226,8 +239,16 @@ export interface TargetPathTable {
 }
 
 export type EventType =
-  | 'product' | 'delivered' | 'failed' | 'superseded' | 'withdrawn' | 'available'
-  | 'order' | 'warning' | 'backend';
+  | 'product'
+  | 'matched'
+  | 'delivered'
+  | 'failed'
+  | 'superseded'
+  | 'withdrawn'
+  | 'available'
+  | 'order'
+  | 'warning'
+  | 'backend';
 
 /** What happened. Read by (tx, id) below the oldest running transaction, so that late commits are never skipped. */
 export interface EventTable {

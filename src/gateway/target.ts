@@ -56,7 +56,11 @@ export interface DeliveryTarget {
   probe(uri: URL, signal: AbortSignal): Promise<ProbeResult>;
   put(uri: URL, name: string, body: SourceBody, options: PutOptions): Promise<PutResult>;
   /** What lies under the final name now: to settle a lost answer, a restart, or a doubt. null = nothing. */
-  stat(uri: URL, name: string, options: { readonly checksum: boolean; readonly signal: AbortSignal }): Promise<TargetStat | null>;
+  stat(
+    uri: URL,
+    name: string,
+    options: { readonly checksum: boolean; readonly signal: AbortSignal },
+  ): Promise<TargetStat | null>;
   /** Removes temporary files of earlier epochs of this delivery; harmless when there are none. */
   clean(uri: URL, name: string, deliveryId: string, signal: AbortSignal): Promise<void>;
   check(): Promise<Health>;
