@@ -1,0 +1,48 @@
+import { decodeJson, encodeJson, type ObjectRef } from '../mal/index.js';
+import { ProductMetadata } from '../mpd/index.js';
+import type { Checksum, Entry } from './backend.js';
+
+/** Forms that values take in the store. */
+
+/** A domain as one text, so that equality and prefix are one index: `["esa","solo"]`. */
+export const domainText = (domain: readonly string[]): string => JSON.stringify(domain);
+export const domainOf = (text: string): readonly string[] => JSON.parse(text) as string[];
+
+export const metadataJson = (metadata: ProductMetadata): unknown => encodeJson(ProductMetadata, metadata);
+export const metadataOf = (json: unknown): ProductMetadata => decodeJson(ProductMetadata, json);
+
+export const productRef = (domain: readonly string[], key: string, version: number): ObjectRef => ({
+  domain,
+  type: 'Product',
+  key,
+  version,
+});
+
+export const nsOfDate = (date: Date): bigint => BigInt(date.getTime()) * 1_000_000n;
+export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+/** Columns of `journal` that together are an {@link Entry}. */
+export interface EntryColumns {
+  readonly metadata: unknown;
+  readonly revision: string;
+  readonly updated_ns: bigint;
+  readonly path: string | null;
+  readonly file_name: string | null;
+  readonly claim_algorithm: string | null;
+  readonly claim_value: Uint8Array | null;
+}
+
+export function entryOf(row: EntryColumns): Entry {
+  const claim =
+    row.claim_algorithm === null || row.claim_value === null
+      ? null
+      : { algorithm: row.claim_algorithm as Checksum['algorithm'], value: row.claim_value };
+  return {
+    metadata: metadataOf(row.metadata),
+    revision: row.revision,
+    updatedAt: row.updated_ns,
+    path: row.path,
+    fileName: row.file_name,
+    claim,
+  };
+}
