@@ -1,0 +1,94 @@
+import { z } from 'zod';
+import { choice, duration, flag, integer, name, port, secret, size, text } from '../fields.js';
+
+const host = (help = 'Address to bind. 0.0.0.0 or :: opens it to the network: then use TLS and keys.') =>
+  text(help).default('127.0.0.1');
+
+const tls = z
+  .strictObject({
+    cert: text('Certificate chain, PEM; usually `file:…`.'),
+    key: secret('Private key, PEM; usually `file:…`.'),
+    ca: text('Certificates that client certificates must come from, PEM.').optional(),
+    clientCertificates: choice('Whether clients must show a certificate.', ['none', 'request', 'require']).default(
+      'none',
+    ),
+  })
+  .optional()
+  .meta({ description: 'TLS; absent: none.' });
+
+const http = z
+  .strictObject({
+    enabled: flag('Offer HTTP/JSON, SSE, the OpenAPI page, health and metrics.').prefault(true),
+    host: host(),
+    port: port('TCP port; 0 = any free one.').prefault(8080),
+    tls,
+    cors: z
+      .strictObject({
+        origins: z
+          .array(text('Origin, or `*`.'))
+          .default([])
+          .meta({ description: 'Web pages of these origins may call the API.' }),
+      })
+      .prefault({})
+      .meta({ description: 'Cross-origin requests.' }),
+    trustProxy: flag('Take the client address from X-Forwarded-For; only behind a proxy of yours.').prefault(false),
+    maxBody: size('Largest request body.', 1024).prefault('1MiB'),
+    requestTimeout: duration('A request must have arrived whole within this time.', 100).prefault('30s'),
+    idleTimeout: duration('A response that the client does not read for this long is cut.', 100).prefault('2m'),
+    connections: integer('Open connections at most.', 1).prefault(1000),
+  })
+  .prefault({})
+  .meta({ description: 'HTTP/JSON, server-sent events, OpenAPI, health, metrics.' });
+
+const malCommon = {
+  host: host(),
+  encodings: z
+    .array(choice('MAL encoding.', ['fixed', 'variable', 'split']))
+    .min(1, 'needs at least one encoding')
+    .default(['fixed', 'variable', 'split'])
+    .meta({ description: 'Binary encodings offered; the first one is preferred.' }),
+  maxFrame: size('Largest MAL message accepted, checked before memory is taken.', 1024).prefault('80MiB'),
+  connections: integer('Open connections at most.', 1).prefault(200),
+  interactions: integer('Interactions under way at most.', 1).prefault(1000),
+};
+
+const maltcp = z
+  .strictObject({
+    ...malCommon,
+    port: port('TCP port; 0 = any free one.').prefault(61616),
+    tls,
+    publicUri: text(
+      'URI that consumers use when it differs from the bound address, e.g. maltcp://mpd.example.int:61616.',
+    ).optional(),
+  })
+  .optional()
+  .meta({ description: 'MAL over TCP (CCSDS 524.2). Absent: not offered.' });
+
+const malhttp = z
+  .strictObject({
+    ...malCommon,
+    port: port('TCP port; 0 = any free one.').prefault(61617),
+    tls,
+    publicUri: text(
+      'URI that consumers use when it differs from the bound address, e.g. malhttp://mpd.example.int:61617.',
+    ).optional(),
+  })
+  .optional()
+  .meta({ description: 'MAL over HTTP (CCSDS 524.3). Absent: not offered.' });
+
+export const listenSection = z
+  .strictObject({
+    http,
+    maltcp,
+    malhttp,
+    endpoints: z
+      .strictObject({
+        retrieval: name('MAL endpoint of ProductRetrieval.').default('ProductRetrieval'),
+        orders: name('MAL endpoint of OrderManagement.').default('OrderManagement'),
+        delivery: name('MAL endpoint of ProductOrderDelivery, the broker.').default('ProductOrderDelivery'),
+      })
+      .prefault({})
+      .meta({ description: 'Names of the MAL endpoints: the path behind the address in their URIs.' }),
+  })
+  .prefault({})
+  .meta({ description: 'Where consumers reach the gateway.' });
