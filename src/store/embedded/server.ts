@@ -1,0 +1,248 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import type { Log } from '../log.js';
+import { serverAccount } from './account.js';
+import { type Binaries, locatePackage, prepareBinaries } from './binaries.js';
+import { ensureData, SUPERUSER } from './initialise.js';
+import { type Layout, prepareLayout } from './layout.js';
+import { lockFolder } from './lock.js';
+import { disownPostmaster, isAlive, isServerOf, readPostmaster } from './postmaster.js';
+import { stopWithParent } from './reaper.js';
+
+export interface EmbeddedOptions {
+  /** Folder of the server, made when absent. */
+  readonly dir: string;
+  readonly log: Log;
+  /** Server settings beyond ours, for example `{ fsync: 'off' }` in tests. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** The server ends and its folder goes when this process ends, however it ends. Else a killed gateway's server is re-used. */
+  readonly ephemeral?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface EmbeddedServer {
+  readonly connection: Readonly<{ host: string; port: number; user: string; password: string; database: string }>;
+  readonly url: string;
+  readonly data: string;
+  /** Process id of the running server; undefined while it is being restarted. */
+  pid(): number | undefined;
+  stop(): Promise<void>;
+}
+
+const DATABASE = 'mpd';
+const PORT = 5432;
+const LOG_MAX = 16 * 1024 * 1024;
+const SETTINGS = {
+  listen_addresses: '',
+  unix_socket_permissions: '0700',
+  max_connections: '100',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  jit: 'off',
+  fsync: 'on',
+};
+
+/** Starts the server in `dir`, or takes over the one that a killed gateway left running, and restarts it whenever it dies. */
+export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
+  const { log } = options;
+  const root = locatePackage();
+  if (mkdirSync(options.dir, { recursive: true })) chmodSync(options.dir, 0o755);
+  const dir = realpathSync(options.dir);
+  const lock = await lockFolder(dir);
+  let reaper: { dismiss(): void } | undefined;
+  try {
+    const account = serverAccount();
+    const layout = prepareLayout(dir, account);
+    if (layout.base !== dir)
+      log.warn(
+        { dir, base: layout.base, user: account.name },
+        'the database user cannot reach store.dir; its files are kept elsewhere',
+      );
+    const binaries = prepareBinaries(root, layout.runtime, account);
+    const password = await ensureData(layout, binaries, account);
+    const launch = () => launchServer(layout, binaries, options, account);
+    if (options.ephemeral) reaper = stopWithParent(layout, dir);
+    let server: Running | undefined = await bringUp(layout, launch, log, options.signal);
+    const connection = { host: layout.sockets, port: PORT, user: SUPERUSER, password, database: DATABASE };
+    await ensureDatabase(connection);
+
+    const stopping = new AbortController();
+    const supervised = (async () => {
+      for (;;) {
+        await server?.ended;
+        server = undefined;
+        if (stopping.signal.aborted) return;
+        log.warn({ dir }, 'the embedded database ended unexpectedly; starting it again');
+        for (let wait = 200; !server && !stopping.signal.aborted; wait = Math.min(wait * 2, 10_000)) {
+          try {
+            server = await bringUp(layout, launch, log, stopping.signal);
+            log.info({ dir, pid: server.pid }, 'the embedded database is up again');
+          } catch (error) {
+            if (stopping.signal.aborted) return;
+            log.error({ err: error, dir }, 'the embedded database did not start');
+            await sleep(wait, undefined, { signal: stopping.signal }).catch(() => undefined);
+          }
+        }
+      }
+    })();
+    log.info({ dir, pid: server.pid }, 'embedded database ready');
+
+    let stopped: Promise<void> | undefined;
+    const stop = async () => {
+      stopping.abort();
+      if (server) await shutDown(server);
+      await supervised;
+      lock.release();
+      if (options.ephemeral)
+        for (const path of [layout.base, layout.sockets, dir]) rmSync(path, { recursive: true, force: true });
+      reaper?.dismiss();
+    };
+    const login = `${SUPERUSER}:${encodeURIComponent(password)}`;
+    return {
+      connection,
+      url: `postgresql://${login}@/${DATABASE}?host=${encodeURIComponent(layout.sockets)}`,
+      data: layout.data,
+      pid: () => server?.pid,
+      stop: () => {
+        stopped ??= stop();
+        return stopped;
+      },
+    };
+  } catch (error) {
+    lock.release();
+    reaper?.dismiss();
+    throw error;
+  }
+}
+
+interface Running {
+  readonly pid: number;
+  readonly ended: Promise<void>;
+}
+
+/** Until a server on the data folder is ready: the one that already runs, or a new one. Crash recovery may take its time. */
+async function bringUp(layout: Layout, launch: () => ChildProcess, log: Log, signal?: AbortSignal): Promise<Running> {
+  for (let attempt = 1; ; attempt++) {
+    signal?.throwIfAborted();
+    const found = readPostmaster(layout.data);
+    if (found && isServerOf(found.pid, layout.data)) {
+      log.info({ pid: found.pid }, 'taking over the running embedded database');
+      const running = { pid: found.pid, ended: goneByPolling(found.pid) };
+      if (await isReady(layout, running, signal)) return running;
+      continue;
+    }
+    if (found) disownPostmaster(layout.data);
+    const from = logSize(layout);
+    const child = launch();
+    const running = { pid: child.pid ?? -1, ended: goneByEvent(child) };
+    if (child.pid !== undefined && (await isReady(layout, running, signal))) return running;
+    const said = readFileSync(layout.log).subarray(from).toString().trim();
+    // The children of a killed server hold its shared memory for a moment.
+    if (attempt > 150 || !/shared memory block|lock file/.test(said))
+      throw new Error(`the embedded database did not start: ${said.slice(-2000) || 'it said nothing'}`);
+    await sleep(200, undefined, signal ? { signal } : {});
+  }
+}
+
+/** True when the server answers, false when it ended before. */
+async function isReady(layout: Layout, running: Running, signal?: AbortSignal): Promise<boolean> {
+  let ended = false;
+  running.ended.then(() => {
+    ended = true;
+  });
+  while (!ended) {
+    const found = readPostmaster(layout.data);
+    if (found?.pid === running.pid && found.status === 'ready') return true;
+    await sleep(15, undefined, signal ? { signal } : {});
+  }
+  return false;
+}
+
+function launchServer(
+  layout: Layout,
+  binaries: Binaries,
+  options: EmbeddedOptions,
+  account: { uid?: number; gid?: number },
+): ChildProcess {
+  if (logSize(layout) > LOG_MAX) renameSync(layout.log, `${layout.log}.1`);
+  const settings = { ...SETTINGS, unix_socket_directories: layout.sockets, ...options.settings };
+  const args = [
+    '-D',
+    layout.data,
+    '-p',
+    String(PORT),
+    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ];
+  const output = openSync(layout.log, 'a', 0o600);
+  const child = spawn(binaries.postgres, args, {
+    cwd: '/',
+    env: { ...binaries.env, TZ: 'UTC', LC_ALL: 'C' },
+    // A process group of its own: Ctrl-C must not end the server before the gateway has drained.
+    detached: true,
+    stdio: ['ignore', output, output],
+    ...(account.uid === undefined ? {} : { uid: account.uid, gid: account.gid }),
+  });
+  closeSync(output);
+  child.unref();
+  return child;
+}
+
+/** Fast shutdown: sessions are ended, everything is written. Harder only when that takes unreasonably long. */
+async function shutDown(server: Running): Promise<void> {
+  for (const [signal, wait] of [
+    ['SIGINT', 60_000],
+    ['SIGQUIT', 10_000],
+    ['SIGKILL', 10_000],
+  ] as const) {
+    try {
+      process.kill(server.pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+    const timer = new AbortController();
+    const ended = await Promise.race([
+      server.ended.then(() => true),
+      sleep(wait, false, { signal: timer.signal }).catch(() => false),
+    ]);
+    timer.abort();
+    if (ended) return;
+  }
+  throw new Error(`the embedded database (pid ${server.pid}) does not end`);
+}
+
+function goneByEvent(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve()).once('error', () => resolve());
+  });
+}
+
+async function goneByPolling(pid: number): Promise<void> {
+  while (isAlive(pid)) await sleep(100, undefined, { ref: false });
+}
+
+async function ensureDatabase(connection: EmbeddedServer['connection']): Promise<void> {
+  const client = new pg.Client({ ...connection, database: 'postgres', connectionTimeoutMillis: 10_000 });
+  await client.connect();
+  try {
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [DATABASE]);
+    if (rowCount === 0) await client.query(`create database ${DATABASE}`);
+  } finally {
+    await client.end();
+  }
+}
+
+function logSize(layout: Layout): number {
+  return statSync(layout.log, { throwIfNoEntry: false })?.size ?? 0;
+}
