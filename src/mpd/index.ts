@@ -1,4 +1,5 @@
 export * from './area.js';
 export * from './errors.js';
+export * from './filter/index.js';
 export * from './services.js';
 export * from './types.js';

@@ -1,0 +1,10 @@
+export * from './bounds.js';
+export * from './domain.js';
+export { FILTER_LIMITS, type FilterLimits } from './limits.js';
+export * from './named.js';
+export { literalPrefix } from './pattern.js';
+export { acceptAll, compileFilter, compileQuery, type Predicate, type Query } from './product-filter.js';
+export * from './tree.js';
+export * from './tree-json.js';
+export { compareToFilter, equalsFilter, familyOf, isOrdered } from './values.js';
+export * from './window.js';
