@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { unlessAborted } from './abort.js';
 import type { Log } from './log.js';
 
 /** `payload` is undefined after a (re)connection: something may have been missed, look for yourself. */
@@ -32,7 +33,7 @@ export function createListener(config: pg.ClientConfig, log: Log): Listener {
         client = next;
         for (const channel of handlers.keys()) call(channel, undefined);
         wait = 100;
-        await Promise.race([lost, aborted(closing.signal)]);
+        await unlessAborted(lost, closing.signal);
         if (!closing.signal.aborted) log.warn({}, 'the connection for notifications was lost');
       } catch (error) {
         log.debug({ err: error }, 'no connection for notifications');
@@ -77,9 +78,4 @@ export function createListener(config: pg.ClientConfig, log: Log): Listener {
       await running;
     },
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
