@@ -4,13 +4,13 @@ import { z } from 'zod';
  * What gateway.yaml is made of. Sizes are bytes and durations milliseconds once read; every number may also be written as
  * text, because `env:NAME` always gives text.
  */
-export interface FieldMeta {
+export type FieldMeta = {
   readonly description: string;
   /** Hidden by `config show`; should come from `env:` or `file:`. */
   readonly secret?: boolean;
   /** How the value is called in the reference page. */
   readonly kind?: string;
-}
+};
 
 const meta = (description: string, kind: string, more: Partial<FieldMeta> = {}): FieldMeta => ({
   description,

@@ -115,7 +115,7 @@ function issueProblems(
   const missing = at === undefined;
   const said = issue.code === 'invalid_type' ? `expected ${EXPECTED[issue.expected] ?? issue.expected}` : issue.message;
   const reason = missing && issue.code !== 'custom' ? `is needed (${said})` : said;
-  const shown = missing || issue.code === 'unrecognized_keys' || isSecret(configSchema, issue.path) ? null : short(at);
+  const shown = missing || isSecret(configSchema, issue.path) ? null : short(at);
   return [{ path: pathText(issue.path), reason, value: shown, line: lineAt(issue.path) }];
 }
 

@@ -35,5 +35,5 @@ export const configSchema = z.strictObject({
  * milliseconds.
  */
 export type GatewayConfig = z.output<typeof configSchema>;
-export type BackendConfig = GatewayConfig['backends'][number];
+export type { BackendConfig } from './sections/backends.js';
 export type TargetsConfig = GatewayConfig['targets'];

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { choice, flag, integer, name, text } from '../fields.js';
+import { policyField } from '../policy.js';
 
 /** Overrides `limits.quotas` for one principal. */
 const quotas = z
@@ -11,16 +12,6 @@ const quotas = z
   .optional()
   .meta({ description: 'Overrides `limits.quotas` for this principal.' });
 
-export const policyField = z
-  .union([z.record(z.string(), z.unknown()), z.null()], {
-    error: 'expected a filter tree, or { domain, productTypes, pathPrefix }',
-  })
-  .meta({
-    kind: 'policy',
-    description:
-      'What this principal may see: `{ domain: [esa, solo, "*"], productTypes: [..], pathPrefix: … }` (all that are given must hold) or a filter tree. Absent: everything.',
-  });
-
 const principal = z.strictObject({
   id: name('Name of the principal; the owner of its orders.'),
   role: choice('consumer: own orders; operator: all orders, redrive, upstream; admin: also keys.', [
@@ -28,7 +19,7 @@ const principal = z.strictObject({
     'operator',
     'admin',
   ]).default('consumer'),
-  policy: policyField.optional(),
+  policy: policyField,
   disabled: flag('Refuse its keys and suspend its orders.').prefault(false),
   quotas,
 });
@@ -47,7 +38,7 @@ export const accessSection = z
   .strictObject({
     principals: z
       .array(principal)
-      .default([{ id: 'operator', role: 'operator', disabled: false }])
+      .default([{ id: 'operator', role: 'operator', policy: null, disabled: false }])
       .meta({ description: 'Who may do what. HTTP keys are made with `mpd-gateway keys create`.' }),
     mal: z
       .array(rule)

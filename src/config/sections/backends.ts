@@ -19,6 +19,19 @@ const domain = z
 
 export const BACKEND_KINDS = ['archive', 'edds', 'datadrive', 'mpd', 'module'] as const;
 
+/** One entry of `backends:` as the adapter gets it. */
+export interface BackendConfig {
+  readonly id: string;
+  readonly kind: (typeof BACKEND_KINDS)[number];
+  /** The first prefix: the domain of products that name none. */
+  readonly domain: readonly string[];
+  readonly domains: readonly (readonly string[])[];
+  readonly enabled: boolean;
+  readonly mapping?: string | undefined;
+  readonly module?: string | undefined;
+  readonly [key: string]: unknown;
+}
+
 /** What every backend has; the keys of its kind are passed through to the adapter, which checks them. */
 export const backendField = z
   .looseObject({
@@ -31,7 +44,7 @@ export const backendField = z
     ).optional(),
     module: path('For kind `module`: the JavaScript file or package that exports createBackend.').optional(),
   })
-  .transform(({ domain: domains, ...rest }) => ({ ...rest, domain: domains[0] ?? [], domains }));
+  .transform((entry): BackendConfig => ({ ...entry, domain: entry.domain[0] ?? [], domains: entry.domain }));
 
 export const backendsSection = z
   .array(backendField)
