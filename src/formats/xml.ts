@@ -28,6 +28,8 @@ export interface XmlBounds {
   readonly maxBytes?: number;
   /** Nested elements, default 64. */
   readonly maxDepth?: number;
+  /** Resolve namespaces, default true. Without, prefixes need no declaration and `namespace` is empty. */
+  readonly namespaces?: boolean;
 }
 
 export interface XmlReader {
@@ -42,7 +44,8 @@ export interface XmlReader {
 
 /** A strict, namespace-aware, streaming XML reader; UTF-8 or UTF-16 by byte order mark. Every method may throw XmlError. */
 export function xmlReader(handlers: XmlHandlers, bounds: XmlBounds = {}): XmlReader {
-  const parser = sax.parser(true, { xmlns: true, position: true });
+  const namespaces = bounds.namespaces ?? true;
+  const parser = sax.parser(true, { xmlns: namespaces, position: true });
   const maxDepth = bounds.maxDepth ?? 64;
   let decoder: { write(bytes: Buffer): string; end(): string } | null = null;
   let head: Buffer = Buffer.alloc(0);
@@ -61,6 +64,10 @@ export function xmlReader(handlers: XmlHandlers, bounds: XmlBounds = {}): XmlRea
   };
   parser.onopentag = (tag) => {
     if (++depth > maxDepth) throw fail(`more than ${maxDepth} nested elements`);
+    if (!namespaces) {
+      handlers.open(localName(tag.name), '', (tag as sax.Tag).attributes);
+      return;
+    }
     const node = tag as sax.QualifiedTag;
     const attributes: Record<string, string> = {};
     for (const name in node.attributes) attributes[name] = node.attributes[name]!.value;
@@ -68,7 +75,7 @@ export function xmlReader(handlers: XmlHandlers, bounds: XmlBounds = {}): XmlRea
   };
   parser.onclosetag = (name) => {
     if (--depth === 0) closed = true;
-    handlers.close?.(name.slice(name.indexOf(':') + 1));
+    handlers.close?.(localName(name));
   };
   if (handlers.text !== undefined) {
     parser.ontext = handlers.text;
@@ -109,6 +116,10 @@ export function xmlReader(handlers: XmlHandlers, bounds: XmlBounds = {}): XmlRea
       return parser.line + 1;
     },
   };
+}
+
+function localName(name: string): string {
+  return name.slice(name.indexOf(':') + 1);
 }
 
 function decoderFor(head: Buffer, fail: (reason: string) => XmlError) {
