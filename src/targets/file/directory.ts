@@ -1,0 +1,76 @@
+import { existsSync } from 'node:fs';
+import { constants, type FileHandle, mkdir, open, realpath } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { deliveryFailed } from '../../mpd/index.js';
+import { codeOf } from './errors.js';
+import { isInside } from './roots.js';
+
+const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+
+/** Names below an open directory resolve here on Linux, so that a folder swapped for a link meanwhile leads nowhere else. */
+const BY_HANDLE = existsSync('/proc/self/fd') ? '/proc/self/fd' : null;
+
+/** A directory held open: what is done by `at` happens in this very directory. */
+export interface Directory {
+  at(name: string): string;
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the folder `below` a root. Links are followed only as long as they stay inside the root: the real path is
+ * walked part by part, none of them through a link.
+ * @param create folders under `below`, made when absent
+ */
+export async function openDirectory(
+  root: string,
+  below: readonly string[],
+  create: readonly string[],
+): Promise<Directory> {
+  const realRoot = await realpath(root);
+  const real = await realpath(join(realRoot, ...below));
+  if (!isInside(realRoot, real))
+    throw deliveryFailed(`${join(root, ...below)} leads out of ${root} by a symbolic link`);
+  let held = await hold(realRoot);
+  try {
+    for (const part of relative(realRoot, real).split(sep)) if (part !== '') held = await into(held, part, false);
+    for (const part of create) held = await into(held, part, true);
+    return held;
+  } catch (error) {
+    await held.close();
+    throw error;
+  }
+}
+
+/** Steps into a sub-folder; the parent stays open when that fails. */
+async function into(parent: Directory, part: string, create: boolean): Promise<Directory> {
+  const path = parent.at(part);
+  let child: Directory;
+  try {
+    child = await hold(path);
+  } catch (error) {
+    if (codeOf(error) === 'ELOOP' || codeOf(error) === 'ENOTDIR')
+      throw deliveryFailed(`${part} is no folder or is a symbolic link`, 'refuse', error);
+    if (!create || codeOf(error) !== 'ENOENT') throw error;
+    await mkdir(path).catch((fault) => {
+      if (codeOf(fault) !== 'EEXIST') throw fault;
+    });
+    await parent.sync();
+    child = await hold(path);
+  }
+  await parent.close();
+  return child;
+}
+
+async function hold(path: string): Promise<Directory> {
+  const handle = await open(path, DIRECTORY);
+  const base = BY_HANDLE === null ? path : `${BY_HANDLE}/${handle.fd}`;
+  return { at: (name) => `${base}/${name}`, sync: () => syncDirectory(handle), close: () => handle.close() };
+}
+
+/** Some file systems cannot sync a directory; they are taken as they are. */
+async function syncDirectory(handle: FileHandle): Promise<void> {
+  await handle.sync().catch((error) => {
+    if (!['EINVAL', 'ENOTSUP', 'EPERM', 'EACCES', 'EBADF'].includes(codeOf(error))) throw error;
+  });
+}

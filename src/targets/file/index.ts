@@ -1,0 +1,1 @@
+export { createTarget, fileTarget } from './target.js';
