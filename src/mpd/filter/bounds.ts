@@ -11,7 +11,7 @@ export interface FilterBounds {
   readonly domains: readonly DomainPattern[] | null;
   readonly productTypes: readonly string[] | null;
   readonly sources: readonly string[] | null;
-  /** The key begins with one of these. */
+  /** The folder path (the key where there is none) begins with one of these. */
   readonly pathPrefixes: readonly string[] | null;
   readonly created: TimeWindow | null;
   /** The content period overlaps each of these. */

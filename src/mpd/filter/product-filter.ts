@@ -4,7 +4,8 @@ import { domainMatches } from './domain.js';
 import { createMeter, type FilterLimits, type Meter } from './limits.js';
 import { checkWindow, inWindow, windowsOverlap } from './window.js';
 
-export type Predicate = (metadata: ProductMetadata) => boolean;
+/** `path` is the product's place in a folder view, where it has one; only the extension `pathPrefix` looks at it. */
+export type Predicate = (metadata: ProductMetadata, path?: string | null) => boolean;
 
 export const acceptAll: Predicate = () => true;
 
@@ -79,8 +80,8 @@ export function allOf(parts: readonly Predicate[]): Predicate {
   const [first, second] = parts;
   if (first === undefined) return acceptAll;
   if (second === undefined) return first;
-  return (metadata) => {
-    for (const part of parts) if (!part(metadata)) return false;
+  return (metadata, path) => {
+    for (const part of parts) if (!part(metadata, path)) return false;
     return true;
   };
 }

@@ -6,7 +6,8 @@ import { allOf, compileContent, compileCreated, compileMetered, meterList, type 
 
 /**
  * A Boolean filter, an extension to MPD: one condition a node, with exactly one key. `productTypes` is any of the names; `domain`
- * as in a ProductFilter; `pathPrefix` begins the product's key; `named` stands for a stored filter and must be resolved first.
+ * as in a ProductFilter; `pathPrefix` begins the product's folder path, or its key
+ * where it has no path; `named` stands for a stored filter and must be resolved first.
  */
 export type FilterTree =
   | { readonly all: readonly FilterTree[] }
@@ -37,11 +38,11 @@ function compileNode(tree: FilterTree, field: string, depth: number, meter: Mete
   if ('all' in tree) return allOf(children(tree.all, 'all'));
   if ('any' in tree) {
     const parts = children(tree.any, 'any');
-    return (metadata) => parts.some((part) => part(metadata));
+    return (metadata, path) => parts.some((part) => part(metadata, path));
   }
   if ('not' in tree) {
     const part = compileNode(tree.not, `${field}.not`, depth + 1, meter);
-    return (metadata) => !part(metadata);
+    return (metadata, path) => !part(metadata, path);
   }
   if ('filter' in tree) return compileMetered(tree.filter, `${field}.filter`, meter);
   if ('productTypes' in tree) {
@@ -57,7 +58,7 @@ function compileNode(tree: FilterTree, field: string, depth: number, meter: Mete
   if ('pathPrefix' in tree) {
     const prefix = tree.pathPrefix;
     meter.text(prefix.length, `${field}.pathPrefix`);
-    return (metadata) => metadata.productRef.key.startsWith(prefix);
+    return (metadata, path) => (path ?? metadata.productRef.key).startsWith(prefix);
   }
   if ('created' in tree) return compileCreated(tree.created, `${field}.created`);
   if ('content' in tree) return compileContent(tree.content, `${field}.content`);
