@@ -90,8 +90,6 @@ function* accessRules({ access }: GatewayConfig): Generator<Found> {
     if (rule.authId !== undefined && !/^([0-9a-f]{2})+$/i.test(rule.authId))
       yield { path: ['access', 'mal', index, 'authId'], reason: 'must be pairs of hex digits' };
   }
-  if (access.anonymous !== undefined && !known.has(access.anonymous))
-    yield { path: ['access', 'anonymous'], reason: unknown(access.anonymous) };
 }
 
 /** Whether `value` is `address/bits`, or an address alone. */

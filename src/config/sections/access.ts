@@ -44,7 +44,6 @@ export const accessSection = z
       .array(rule)
       .default([])
       .meta({ description: 'MAL consumers by network; the first rule that fits counts, none = refused.' }),
-    anonymous: name('Principal of HTTP requests without a key. Absent: refused.').optional(),
   })
   .prefault({})
   .meta({ description: 'Principals, policies, network rules.' });

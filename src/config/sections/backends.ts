@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { choice, flag, name, path, size, text } from '../fields.js';
+import { choice, flag, name, path, text } from '../fields.js';
 
 const PART = /^[^\s"\\]{1,200}$/;
 const part = z.string({ error: 'expected a domain part' }).regex(PART, 'a domain part is a text without blanks');
@@ -96,7 +96,6 @@ export const targetsSection = z
       .array(path('File or package that exports createTarget.'))
       .default([])
       .meta({ description: 'Targets of your own, for further URI schemes.' }),
-    spool: size('Disk that bodies of unknown size may take while they wait for a target.', 0).prefault('1GiB'),
   })
   .prefault({})
   .meta({ description: 'Where files are delivered.' });

@@ -11,11 +11,11 @@ export const gatewaySection = z
       'http',
     ]).optional(),
     secret: secret(
-      'Signs links to bodies; at least 16 characters and the same on every gateway of one database. Absent: made once and kept in the store.',
+      'Signs links to bodies; at least 32 characters and the same on every gateway of one database. Absent: made once and kept in the store.',
     )
-      .min(16, 'must have at least 16 characters')
+      .min(32, 'must have at least 32 characters')
       .optional(),
-    linkLifetime: duration('How long a signed link to a body is good for.', 1000).prefault('1h'),
+    linkLifetime: duration('How long a signed link to a body is good for.', 1000).prefault('24h'),
   })
   .prefault({})
   .meta({ description: 'The installation as a whole.' });

@@ -8,10 +8,6 @@ const tls = z
   .strictObject({
     cert: text('Certificate chain, PEM; usually `file:…`.'),
     key: secret('Private key, PEM; usually `file:…`.'),
-    ca: text('Certificates that client certificates must come from, PEM.').optional(),
-    clientCertificates: choice('Whether clients must show a certificate.', ['none', 'request', 'require']).default(
-      'none',
-    ),
   })
   .optional()
   .meta({ description: 'TLS; absent: none.' });
@@ -31,10 +27,12 @@ const http = z
       })
       .prefault({})
       .meta({ description: 'Cross-origin requests.' }),
-    trustProxy: flag('Take the client address from X-Forwarded-For; only behind a proxy of yours.').prefault(false),
-    maxBody: size('Largest request body.', 1024).prefault('1MiB'),
+    openMetrics: flag('Answer /metrics without a key, for a Prometheus that has none.').prefault(false),
+    maxBody: size('Largest JSON request.', 1024).prefault('2MiB'),
     requestTimeout: duration('A request must have arrived whole within this time.', 100).prefault('30s'),
-    idleTimeout: duration('A response that the client does not read for this long is cut.', 100).prefault('2m'),
+    answerTimeout: duration('An answer that is no stream must be ready within this time.', 100).prefault('1m'),
+    stall: duration('A reader that takes nothing for this long is cut off.', 100).prefault('1m'),
+    drain: duration('For requests under way when the gateway stops.', 0).prefault('10s'),
     connections: integer('Open connections at most.', 1).prefault(1000),
   })
   .prefault({})

@@ -45,12 +45,14 @@ export const limitsSection = z
       .prefault({})
       .meta({ description: 'MAL bindings.' }),
     bodies: integer('Product bodies read at the same time.', 1).prefault(64),
-    streams: integer('Open event streams and waiting pulls of one principal.', 1).prefault(20),
+    streams: integer('Open bodies, listings, event streams and waiting pulls of one principal.', 1).prefault(32),
     rate: z
       .strictObject({
-        requests: integer('Requests of one principal in `window`; 0 = no limit.', 0).prefault(6000),
-        window: duration('Time over which requests are counted.', 1000).prefault('1m'),
-        failures: integer('Failed log-ins of one address in `window`, then it is refused for a while.', 1).prefault(30),
+        requestsPerMinute: integer('Requests of one principal in a minute.', 1).prefault(6000),
+        failuresPerMinute: integer(
+          'Refused keys of one address in a minute; then it is refused for a while.',
+          1,
+        ).prefault(60),
       })
       .prefault({})
       .meta({ description: 'Request rate over HTTP.' }),
