@@ -149,7 +149,8 @@ export interface OrderInfo {
   readonly updatedAt: bigint;
   /** Deliveries by state. */
   readonly counts: Readonly<Record<string, number>>;
-  readonly upstream: UpstreamStatus | null;
+  /** By backend: the remote request made for this order, where the backend works on demand. */
+  readonly upstream: Readonly<Record<string, Pick<UpstreamStatus, 'id' | 'state' | 'details'>>> | null;
 }
 
 export interface OrderHistoryEntry {

@@ -22,7 +22,7 @@ create table named_filter (
 );
 create table backend_state (
   backend text primary key, cursor text, imported_at timestamptz, swept_ns bigint, contact_ns bigint,
-  ready_ns bigint not null default 0, epoch bigint not null default 0
+  ready_ns bigint not null default 0, up boolean, epoch bigint not null default 0
 );
 create table journal (
   id bigint generated always as identity primary key,

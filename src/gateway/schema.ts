@@ -63,6 +63,8 @@ export interface BackendStateTable {
   swept_ns: bigint | null;
   /** First contact: what the import finds with a later update time is not history. */
   contact_ns: bigint | null;
+  /** Whether it answered last time. */
+  up: boolean | null;
   /** Highest `ready_ns` given out, so that it never goes back. */
   ready_ns: bigint;
   /** Raised by each new holder of the follower lease; writes of an older one have no effect. */

@@ -102,7 +102,8 @@ async function writeRun(
     const { entry } = change;
     const same = rows.find((row) => row.revision === entry.revision);
     if (current && same === current) {
-      if (change.kind === 'republished') reopened.push({ id: same.id, kind: 'republished', entry, updatedNs: entry.updatedAt });
+      if (change.kind === 'republished')
+        reopened.push({ id: same.id, kind: 'republished', entry, updatedNs: entry.updatedAt });
       else if (same.kind === 'initial' && mode.source === 'feed' && change.kind !== 'touched')
         reopened.push({ id: same.id, kind: 'new', entry, updatedNs: entry.updatedAt });
       else touched.push({ id: same.id, entry });
@@ -161,8 +162,13 @@ async function findExisting(
   return byProduct;
 }
 
-async function closeRows(tx: Kysely<CoreTables>, replaced: readonly bigint[], removed: readonly bigint[]): Promise<void> {
-  if (replaced.length > 0) await tx.updateTable('journal').set({ current: false }).where('id', 'in', replaced).execute();
+async function closeRows(
+  tx: Kysely<CoreTables>,
+  replaced: readonly bigint[],
+  removed: readonly bigint[],
+): Promise<void> {
+  if (replaced.length > 0)
+    await tx.updateTable('journal').set({ current: false }).where('id', 'in', replaced).execute();
   if (removed.length > 0)
     await tx.updateTable('journal').set({ removed_at: sql<Date>`now()` }).where('id', 'in', removed).execute();
 }
@@ -185,7 +191,8 @@ function columns(entry: Entry, updatedNs: bigint): Record<string, unknown> {
   };
 }
 
-const COLUMNS = sql.raw(`version bigint, product_type text, metadata jsonb, path text, file_name text, claim_algorithm text,
+const COLUMNS =
+  sql.raw(`version bigint, product_type text, metadata jsonb, path text, file_name text, claim_algorithm text,
   claim_value bytea, created_ns bigint, content_start_ns bigint, content_end_ns bigint, updated_ns bigint`);
 const NAMES = sql.raw(`version, product_type, metadata, path, file_name, claim_algorithm, claim_value, created_ns,
   content_start_ns, content_end_ns, updated_ns`);

@@ -1,0 +1,148 @@
+import type { Kysely } from 'kysely';
+import { formatObjectRef, type ObjectRef } from '../../mal/index.js';
+import { checkWindow, compileTree, filterBounds, resolveNamed } from '../../mpd/filter/index.js';
+import { invalid, MpdError, type ProductType, tooMany, unknown } from '../../mpd/index.js';
+import { conjunction } from '../access/sight.js';
+import type { Access, Catalogue, NamedFilters, Principal, ProductQuery } from '../api.js';
+import type { BackendQuery, Entry } from '../backend.js';
+import type { Backends } from '../backends.js';
+import type { CoreTables } from '../schema.js';
+import { listFolder } from './folders.js';
+import { backendsFor, decodeCursor, encodeCursor, type Merged, mergeListings } from './merge.js';
+
+export interface CatalogueDependencies {
+  readonly db: Kysely<CoreTables>;
+  readonly backends: Backends;
+  readonly access: Access;
+  readonly filters: NamedFilters;
+  /** Most entries of one page. */
+  readonly pageLimit: number;
+}
+
+export function createCatalogue({ db, backends, access, filters, pageLimit }: CatalogueDependencies): Catalogue {
+  /** What was asked and may be seen, listed from everywhere, refined here. */
+  async function* search(
+    query: ProductQuery,
+    options: { readonly after: string | undefined; readonly limit: number; readonly signal: AbortSignal },
+    principal: Principal,
+  ): AsyncIterable<Merged> {
+    checkWindow(query.created, 'created');
+    checkWindow(query.content, 'content');
+    const asked =
+      query.filter && (await resolveNamed(query.filter, async (name) => (await filters.get(name, principal)).filter));
+    const windows = [query.created && { created: query.created }, query.content && { content: query.content }];
+    const matches = compileTree(conjunction(asked, ...windows));
+    const filter = conjunction(asked, principal.policy);
+    const pushed: BackendQuery = { filter, created: query.created, content: query.content, updated: null };
+    const positions = options.after === undefined ? {} : decodeCursor(options.after);
+    for await (const item of mergeListings(backendsFor(backends.all, filter), pushed, { ...options, positions }))
+      if (matches(item.entry.metadata, item.entry.path) && access.allows(principal, item.entry)) yield item;
+  }
+
+  async function visible(
+    refs: readonly ObjectRef[],
+    principal: Principal,
+    signal?: AbortSignal,
+  ): Promise<(Entry | null)[]> {
+    const found = new Array<Entry | null>(refs.length).fill(null);
+    const wanted = new Map<string, number[]>();
+    refs.forEach((ref, i) => {
+      const owner = backends.find(ref.domain);
+      if (!owner) return;
+      const list = wanted.get(owner.id);
+      if (list) list.push(i);
+      else wanted.set(owner.id, [i]);
+    });
+    await Promise.all(
+      [...wanted].map(async ([id, indexes]) => {
+        const entries = await backends.byId(id)!.get(
+          indexes.map((i) => refs[i]!),
+          signal,
+        );
+        entries.forEach((entry, n) => {
+          if (entry !== 'unknown' && access.allows(principal, entry)) found[indexes[n]!] = entry;
+        });
+      }),
+    );
+    return found;
+  }
+
+  return {
+    async types(principal) {
+      const byName = new Map<string, ProductType>();
+      for (const list of await Promise.all(backends.all.map((backend) => backend.productTypes())))
+        for (const type of list) byName.set(type.name, mergeTypes(byName.get(type.name), type));
+      return [...byName.values()].filter((type) => typeVisible(type.name, principal));
+    },
+
+    async list(query, { after, limit, signal }, principal) {
+      if (!Number.isInteger(limit) || limit < 1) throw invalid('limit', 'must be a whole number from 1');
+      const most = Math.min(limit, pageLimit);
+      const entries: Entry[] = [];
+      let next: string | null = null;
+      for await (const { entry, positions } of search(query, { after, limit: most + 1, signal }, principal)) {
+        if (entries.length === most) return { entries, next };
+        entries.push(entry);
+        next = encodeCursor(positions);
+      }
+      return { entries, next: null };
+    },
+
+    async *listAll(query, { after, signal }, principal) {
+      for await (const { entry, positions } of search(query, { after, limit: pageLimit, signal }, principal))
+        yield { entry, cursor: encodeCursor(positions) };
+    },
+
+    async listBounded(query, limit, signal, principal) {
+      const entries: Entry[] = [];
+      for await (const { entry } of search(query, { after: undefined, limit: limit + 1, signal }, principal)) {
+        if (entries.length === limit) throw tooMany(limit, undefined, 'narrow the filter or the time windows');
+        entries.push(entry);
+      }
+      return entries;
+    },
+
+    async get(refs, principal, signal) {
+      const found = await visible(refs, principal, signal);
+      const missing = found.flatMap((entry, i) => (entry === null ? [i] : []));
+      if (missing.length > 0) {
+        const first = missing.slice(0, 3).map((i) => formatObjectRef(refs[i]!));
+        throw unknown(
+          missing,
+          `${missing.length} of ${refs.length} products are unknown: ${first.join(', ')}${missing.length > 3 ? ' …' : ''}`,
+        );
+      }
+      return found as Entry[];
+    },
+
+    async open(ref, options, principal) {
+      const [entry] = await visible([ref], principal, options.signal);
+      if (!entry) throw unknown([0], `${formatObjectRef(ref)} is unknown`);
+      const backend = backends.route(ref);
+      if (options.offset > 0 && !backend.capabilities.ranges)
+        throw new MpdError('Unsupported Operation', {
+          class: 'refuse',
+          message: `backend ${backend.id} reads products from their beginning only`,
+        });
+      const body = await backend.open(ref, { ...options, revision: options.revision ?? entry.revision });
+      return { entry, body };
+    },
+
+    folders: (path, page, principal) =>
+      listFolder(db, path, { ...page, limit: Math.min(page.limit, pageLimit) }, (entry) =>
+        access.allows(principal, entry),
+      ),
+  };
+}
+
+/** A type that several backends know: their attributes together, the first definition of each. */
+function mergeTypes(known: ProductType | undefined, type: ProductType): ProductType {
+  if (!known) return type;
+  const defs = new Map([...(type.attributeDefs ?? []), ...(known.attributeDefs ?? [])].map((def) => [def.name, def]));
+  return { ...known, attributeDefs: [...defs.values()] };
+}
+
+function typeVisible(name: string, { policy }: Principal): boolean {
+  const { productTypes } = filterBounds(policy);
+  return productTypes === null || productTypes.includes(name);
+}

@@ -1,0 +1,95 @@
+import { compareObjectRefs } from '../../mal/index.js';
+import { domainMatches, filterBounds } from '../../mpd/filter/index.js';
+import { invalid } from '../../mpd/index.js';
+import type { Backend, BackendQuery, Entry, Listed } from '../backend.js';
+
+/** Where a merged listing stands: for each backend the position of the last entry taken from it. */
+export type Positions = Readonly<Record<string, string>>;
+
+export interface Merged {
+  readonly entry: Entry;
+  readonly positions: Positions;
+}
+
+/**
+ * One listing over several backends, ascending by creation time, then reference. Entries a backend lists beyond what was asked
+ * are the caller's to refine.
+ */
+export async function* mergeListings(
+  backends: readonly Backend[],
+  query: BackendQuery,
+  options: { readonly positions: Positions; readonly limit: number; readonly signal: AbortSignal },
+): AsyncIterable<Merged> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  let positions: Positions = options.positions;
+  const sources = backends.map((backend) => {
+    const after = positions[backend.id];
+    const listing = backend.list(query, {
+      order: 'created',
+      limit: options.limit,
+      signal,
+      ...(after !== undefined && { after }),
+    });
+    return { id: backend.id, iterator: listing[Symbol.asyncIterator](), head: null as Listed | null };
+  });
+  const advance = async (source: (typeof sources)[number]) => {
+    const next = await source.iterator.next();
+    source.head = next.done ? null : next.value;
+  };
+  try {
+    await Promise.all(sources.map(advance));
+    for (;;) {
+      let first: (typeof sources)[number] | null = null;
+      for (const source of sources)
+        if (source.head && (!first || before(source.head.entry, first.head!.entry))) first = source;
+      if (!first) return;
+      const { entry, position } = first.head!;
+      positions = { ...positions, [first.id]: position };
+      yield { entry, positions };
+      await advance(first);
+    }
+  } finally {
+    stop.abort();
+    await Promise.allSettled(sources.map((source) => source.iterator.return?.()));
+  }
+}
+
+function before({ metadata: a }: Entry, { metadata: b }: Entry): boolean {
+  if (a.creationDate !== b.creationDate) return a.creationDate < b.creationDate;
+  return compareObjectRefs(a.productRef, b.productRef) < 0;
+}
+
+/** Backends that may hold something the filter lets pass. */
+export function backendsFor(all: readonly Backend[], filter: BackendQuery['filter']): readonly Backend[] {
+  const { domains } = filterBounds(filter);
+  if (domains === null) return all;
+  return all.filter((backend) => domains.some((pattern) => backend.domains.some((own) => meets(own, pattern))));
+}
+
+/** Whether a domain at or below `own` can match the pattern. */
+function meets(own: readonly string[], pattern: readonly string[]): boolean {
+  const open = pattern.at(-1) === '*';
+  const fixed = open ? pattern.slice(0, -1) : pattern;
+  if (fixed.length >= own.length) return own.every((part, i) => part === fixed[i]);
+  return open && domainMatches(own, pattern);
+}
+
+export const encodeCursor = (positions: Positions): string =>
+  Buffer.from(JSON.stringify(positions)).toString('base64url');
+
+/** @throws MpdError Invalid, field `cursor` */
+export function decodeCursor(cursor: string): Positions {
+  try {
+    const positions: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+    if (
+      typeof positions === 'object' &&
+      positions !== null &&
+      Object.values(positions).every((p) => typeof p === 'string')
+    )
+      return positions as Positions;
+  } catch (error) {
+    throw invalid('cursor', 'is not a cursor of this gateway', error);
+  }
+  throw invalid('cursor', 'is not a cursor of this gateway');
+}

@@ -1,0 +1,68 @@
+import { compileFilter, compileTree, type FilterTree, resolveNamed } from '../../mpd/filter/index.js';
+import { invalid } from '../../mpd/index.js';
+import { denied, isOperator } from '../access/access.js';
+import { conjunction } from '../access/sight.js';
+import type { NamedFilters, OrderRequest, Principal } from '../api.js';
+import { checkTemplate } from './path-template.js';
+
+export interface CheckedOrder {
+  readonly owner: string;
+  /** What is matched: named filters copied in. */
+  readonly tree: FilterTree | null;
+}
+
+/**
+ * Everything about an order that can be judged without its target (area 9, submitStandingOrder).
+ * @throws MpdError Invalid naming the first bad field; Authorisation Fail for somebody else's order
+ */
+export async function validateOrder(
+  request: OrderRequest,
+  principal: Principal,
+  filters: NamedFilters,
+): Promise<CheckedOrder> {
+  const owner = request.user ?? principal.id;
+  if (owner === '') throw invalid('user', 'must not be empty');
+  if (owner !== principal.id && !isOperator(principal) && !principal.assertsUser)
+    throw denied('Authorisation Fail', `user: ${principal.id} may not order for ${owner}`);
+  compileFilter(request.productFilter, 'productFilter');
+  if (request.tree != null) compileLimits(request.tree);
+  const { validityPeriod: validity, deliveryMethod: method, deliverTo } = request;
+  if (validity && validity.end < validity.start) throw invalid('validityPeriod', 'the period ends before it starts');
+  if (method === 'FILETRANSFER' && !deliverTo)
+    throw invalid('deliverTo', 'is needed when deliveryMethod is FILETRANSFER');
+  if (method !== 'FILETRANSFER' && deliverTo !== null)
+    throw invalid('deliverTo', `must be NULL when deliveryMethod is ${method}`);
+  if (
+    request.deadlineSeconds !== undefined &&
+    !(request.deadlineSeconds >= 1 && request.deadlineSeconds <= 10 * 365 * 86_400)
+  )
+    throw invalid('deadlineSeconds', 'must be from 1 to 315360000');
+  if (request.pathTemplate != null) checkTemplate(request.pathTemplate, 'pathTemplate');
+  if (request.backfill) checkBackfill(request.backfill, 'backfill');
+  const asked = conjunction(request.productFilter && { filter: request.productFilter }, request.tree ?? null);
+  const tree = asked && (await resolveNamed(asked, async (name) => (await filters.get(name, principal)).filter));
+  compileTree(tree);
+  return { owner, tree };
+}
+
+/** Names are still open here: only size, depth and shape are judged. */
+function compileLimits(tree: FilterTree): void {
+  compileTree(withoutNames(tree), 'tree');
+}
+
+function withoutNames(tree: FilterTree): FilterTree {
+  if ('named' in tree) return { all: [] };
+  if ('all' in tree) return { all: tree.all.map(withoutNames) };
+  if ('any' in tree) return { any: tree.any.map(withoutNames) };
+  return 'not' in tree ? { not: withoutNames(tree.not) } : tree;
+}
+
+export function checkBackfill(
+  window: { readonly axis: string; readonly from: bigint | null; readonly to: bigint | null },
+  field: string,
+): void {
+  if (!['available', 'created', 'content'].includes(window.axis))
+    throw invalid(`${field}.axis`, 'must be available, created or content');
+  if (window.from !== null && window.to !== null && window.to < window.from)
+    throw invalid(field, 'the window ends before it starts');
+}
