@@ -1,0 +1,11 @@
+import type { Encoding } from '../encoding.js';
+import { SplitReader } from './reader.js';
+import { SplitWriter } from './writer.js';
+
+export const binarySplit: Encoding = {
+  name: 'binary-split',
+  id: 2,
+  flagsApart: true,
+  createWriter: () => new SplitWriter(),
+  createReader: (message) => new SplitReader(message),
+};

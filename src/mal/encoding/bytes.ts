@@ -1,0 +1,69 @@
+import { badEncoding } from '../errors.js';
+
+const FIRST_SIZE = 1024;
+/** From this size on, a piece is kept by reference instead of copied. */
+const BY_REFERENCE = 16_384;
+
+/** A growing run of bytes; large pieces stay where they are. */
+export class Sink {
+  buffer: Buffer;
+  position = 0;
+  /** Start, in `buffer`, of what is not yet in `pieces`. */
+  private start = 0;
+  private readonly pieces: Uint8Array[] = [];
+
+  constructor(size = FIRST_SIZE) {
+    this.buffer = Buffer.allocUnsafe(size);
+  }
+
+  /** Makes room for `size` more bytes; `buffer` may be another one afterwards. */
+  reserve(size: number): void {
+    if (this.position + size <= this.buffer.length) return;
+    const kept = this.position - this.start;
+    const grown = Buffer.allocUnsafe(Math.max(FIRST_SIZE, (kept + size) * 2));
+    this.buffer.copy(grown, 0, this.start, this.position);
+    this.buffer = grown;
+    this.start = 0;
+    this.position = kept;
+  }
+
+  append(bytes: Uint8Array): void {
+    if (bytes.length >= BY_REFERENCE) {
+      this.cut();
+      this.pieces.push(bytes);
+      return;
+    }
+    this.reserve(bytes.length);
+    this.buffer.set(bytes, this.position);
+    this.position += bytes.length;
+  }
+
+  finish(): Uint8Array[] {
+    this.cut();
+    return this.pieces;
+  }
+
+  private cut(): void {
+    if (this.position > this.start) this.pieces.push(this.buffer.subarray(this.start, this.position));
+    this.start = this.position;
+  }
+}
+
+const BYTES_OF_REPLACEMENT = Buffer.from('\ufffd');
+
+/** @throws MalError when the bytes are not UTF-8 */
+export function readUtf8(buffer: Buffer, start: number, end: number): string {
+  const text = buffer.toString('utf8', start, end);
+  if (text.includes('\ufffd')) {
+    const replaced = text.split('\ufffd').length - 1;
+    let found = 0;
+    for (let at = buffer.indexOf(BYTES_OF_REPLACEMENT, start); at !== -1 && at < end; found++) {
+      at = buffer.indexOf(BYTES_OF_REPLACEMENT, at + 3);
+    }
+    if (found !== replaced) throw badEncoding('text that is not UTF-8');
+  }
+  return text;
+}
+
+export const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,0 +1,33 @@
+import { badEncoding } from '../errors.js';
+import { floorDiv, NS_PER_MS, toMsDown, toMsUp } from '../types/index.js';
+
+/** CCSDS day segmented time: days since 1958 in 16 bits, milliseconds of the day in 32, for FineTime picoseconds of the ms in 32. */
+
+const MS_PER_DAY = 86_400_000;
+/** 1970-01-01 in days since 1958-01-01. */
+const EPOCH_DAY = 4383;
+const FIRST_MS = -EPOCH_DAY * MS_PER_DAY;
+const LAST_MS = (65_536 - EPOCH_DAY) * MS_PER_DAY - 1;
+
+/** Milliseconds since 1958. @throws MalError when the wire has no such time (1958-01-01 to 2137-06-06) */
+export function timeToMs(ns: bigint, roundUp: boolean): number {
+  const ms = Number(roundUp ? toMsUp(ns) : toMsDown(ns));
+  if (ms < FIRST_MS || ms > LAST_MS) throw badEncoding('a time outside 1958-01-01 to 2137-06-06');
+  return ms - FIRST_MS;
+}
+
+export const dayOf = (ms: number): number => Math.floor(ms / MS_PER_DAY);
+export const msOfDay = (ms: number): number => ms % MS_PER_DAY;
+
+/** Picoseconds within the millisecond. */
+export const picosecondsOf = (ns: bigint): number => Number(ns - floorDiv(ns, NS_PER_MS) * NS_PER_MS) * 1000;
+
+export function timeFrom(day: number, ms: number): bigint {
+  if (ms >= MS_PER_DAY + 1000) throw badEncoding(`${ms} ms in a day`);
+  return BigInt((day - EPOCH_DAY) * MS_PER_DAY + ms) * NS_PER_MS;
+}
+
+export function fineTimeFrom(day: number, ms: number, picoseconds: number): bigint {
+  if (picoseconds >= 1_000_000_000) throw badEncoding(`${picoseconds} ps in a millisecond`);
+  return timeFrom(day, ms) + BigInt(Math.floor(picoseconds / 1000));
+}
