@@ -1,0 +1,149 @@
+import type { Logger } from 'pino';
+import type { IndexWriter } from './commit.js';
+import { type ReadResult, readArchiveFile } from './read.js';
+import type { Readers } from './readers.js';
+import type { FileStat, Root } from './root.js';
+import { settleQueue, type Waiting } from './settle.js';
+
+/** The way of a file from "seen" into the index: settle, read, commit. */
+export interface Intake {
+  /** A file that is new or looks different. `quiet`: its own times show that it has not changed for long. */
+  offer(path: string, stat: FileStat, quiet: boolean): void;
+  remove(path: string): void;
+  forget(path: string): void;
+  /** Starts reading what has settled and commits what was read; does not wait for reading. */
+  pump(): Promise<void>;
+  /** Waits until something can go on: a file was read or has settled, or `ms` have passed. */
+  pause(ms: number): Promise<void>;
+  wake(): void;
+  /** Whether anything that was offered before `time` (by `now`) is still on its way. */
+  pendingSince(time: number): boolean;
+  /** Files on their way; the sweep holds back when they are many. */
+  readonly size: number;
+  readonly unreadable: ReadonlyMap<string, string>;
+}
+
+export interface IntakeOptions {
+  readonly root: Root;
+  readonly readers: Readers;
+  readonly writer: IndexWriter;
+  readonly settleMs: number;
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+}
+
+const READERS = 4;
+const BATCH = 500;
+/** What is read within this time goes into one commit, so that a label and its file come together. */
+const GATHER_MS = 50;
+
+export function createIntake({ root, readers, writer, settleMs, now, signal, log }: IntakeOptions): Intake {
+  const settling = settleQueue(settleMs);
+  const settled: Waiting[] = [];
+  const reading = new Map<string, number>();
+  const done: { readonly result: ReadResult; readonly since: number }[] = [];
+  const removed = new Set<string>();
+  const unreadable = new Map<string, string>();
+  let failure: unknown;
+  let firstDone: number | null = null;
+  let wake: () => void = () => undefined;
+
+  const start = (file: Waiting): void => {
+    reading.set(file.path, file.since);
+    readArchiveFile(root, file.path, file.stat, readers, signal)
+      .then((result) => {
+        done.push({ result, since: file.since });
+        firstDone ??= now();
+      })
+      .catch((error: unknown) => {
+        failure ??= error;
+      })
+      .finally(() => {
+        reading.delete(file.path);
+        wake();
+      });
+  };
+
+  const gathered = (): boolean => {
+    if (done.length === 0 && removed.size === 0) return false;
+    if (done.length + removed.size >= BATCH) return true;
+    if (firstDone === null || now() - firstDone >= GATHER_MS) return true;
+    return reading.size === 0 && settled.length === 0 && settling.size === 0;
+  };
+
+  const commit = async (): Promise<void> => {
+    const batch = done.splice(0, BATCH);
+    const gone = [...removed].slice(0, BATCH);
+    for (const path of gone) removed.delete(path);
+    firstDone = done.length > 0 ? firstDone : null;
+    const latest = new Map<string, Extract<ReadResult, { status: 'read' }>>();
+    for (const { result } of batch) {
+      if (result.status === 'changed') settling.see(result.path, result.stat, now());
+      else if (result.status === 'failed') {
+        if (!unreadable.has(result.path))
+          log.warn({ path: result.path, reason: result.reason }, 'a file cannot be read');
+        unreadable.set(result.path, result.reason);
+      } else if (result.status === 'read') {
+        unreadable.delete(result.path);
+        latest.set(result.path, result);
+        if (result.problems.length > 0) log.debug({ path: result.path, problems: result.problems }, 'an ordinary file');
+      }
+    }
+    const removals = gone.filter((path) => !latest.has(path));
+    await writer.commit({ read: [...latest.values()], removed: removals });
+  };
+
+  return {
+    offer(path, stat, quiet) {
+      removed.delete(path);
+      if (quiet) {
+        settling.forget(path);
+        settled.push({ path, stat, since: now() });
+      } else settling.see(path, stat, now());
+    },
+    remove(path) {
+      settling.forget(path);
+      removed.add(path);
+      firstDone ??= now();
+    },
+    forget: (path) => settling.forget(path),
+    async pump() {
+      if (failure !== undefined) throw failure;
+      if (settled.length < BATCH) settled.push(...settling.take(now(), BATCH));
+      while (reading.size < READERS && settled.length > 0) {
+        const next = settled.shift();
+        if (next !== undefined && !reading.has(next.path)) start(next);
+      }
+      if (gathered()) await commit();
+    },
+    async pause(ms) {
+      const due = settling.due();
+      const gatherEnd = done.length + removed.size > 0 ? (firstDone ?? now()) + GATHER_MS : null;
+      const wait = Math.min(ms, ...[due, gatherEnd].filter((time) => time !== null).map((time) => time - now()));
+      if (wait <= 0 || signal.aborted || (settled.length > 0 && reading.size < READERS)) return;
+      await new Promise<void>((resolve) => {
+        const end = (): void => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', end);
+          resolve();
+        };
+        const timer = setTimeout(end, wait);
+        signal.addEventListener('abort', end, { once: true });
+        wake = end;
+      });
+    },
+    wake: () => wake(),
+    pendingSince(time) {
+      const times = [settling.oldest(), ...settled.map(({ since }) => since), ...reading.values()];
+      return (
+        [...times, ...done.map(({ since }) => since)].some((since) => since !== null && since < time) ||
+        removed.size > 0
+      );
+    },
+    get size() {
+      return settling.size + settled.length + reading.size + done.length;
+    },
+    unreadable,
+  };
+}

@@ -1,0 +1,245 @@
+import { RE2JS } from 're2js';
+import { type AttributeTypeName, attributeTypeItem, type NamedValue } from '../mal/index.js';
+import type { AttributeDef, ProductType } from '../mpd/index.js';
+import { toAttribute, toTime } from './attribute.js';
+import type { AttributeRule, Condition, ProductRule, ProductRules, Source } from './schema.js';
+import { compileTransform, isList, type Raw, type Step } from './transform.js';
+
+/** The values of one legacy record by field name; undefined or null where it has none. */
+export type Fields = (field: string) => Raw | null | undefined;
+
+/** A record as the mapping describes it. Absent values are null. */
+export interface Described {
+  readonly productType: string;
+  readonly created: bigint | null;
+  readonly contentStart: bigint | null;
+  readonly contentEnd: bigint | null;
+  readonly source: string | null;
+  readonly description: string | null;
+  readonly fileName: string | null;
+  readonly mime: string | null;
+  readonly claim: Claim | null;
+  readonly attributes: readonly NamedValue[];
+  /** Values that are there but could not be read as declared. */
+  readonly problems: readonly string[];
+}
+
+export interface Claim {
+  readonly algorithm: 'md5' | 'sha-256' | 'crc32c' | 'sha-1' | 'sha-512';
+  readonly value: Uint8Array;
+}
+
+const CLAIM_BYTES = { md5: 16, 'sha-256': 32, crc32c: 4, 'sha-1': 20, 'sha-512': 64 } as const;
+
+/** Where an attribute comes from, for turning a filter into the system's own query. */
+export interface Origin {
+  readonly field: string;
+  readonly type: AttributeTypeName;
+}
+
+export interface ProductMapper {
+  readonly types: readonly ProductType[];
+  /** The type of this name; a name that is not declared has no attributes. */
+  type(name: string): ProductType;
+  /** null = no product. */
+  describe(fields: Fields): Described | null;
+  /**
+   * The one field whose value is the attribute's, unchanged, in every type that has the attribute; null when there is
+   * none, so that only the exact evaluation of the filter can tell.
+   */
+  origin(attribute: string): Origin | null;
+}
+
+/** Compiles the `products` part of a mapping once. */
+export function productMapper(rules: ProductRules): ProductMapper {
+  const common = rules.common.attributes;
+  const compiled = rules.types.map((rule) => compileRule(rule, rules.common, common));
+  const types = declaredTypes(rules);
+  const byName = new Map(types.map((type) => [type.name, type]));
+  return {
+    types,
+    type: (name) => byName.get(name) ?? { name, description: null, attributeDefs: null },
+    describe(fields) {
+      for (const rule of compiled) {
+        const groups = rule.match(fields);
+        if (groups !== null) return rule.describe((field) => groups.get(field) ?? fields(field));
+      }
+      return null;
+    },
+    origin: (attribute) => findOrigin(rules, attribute),
+  };
+}
+
+function declaredTypes(rules: ProductRules): readonly ProductType[] {
+  const types = new Map<string, { description: string | null; attributes: Map<string, AttributeDef> }>();
+  for (const rule of rules.types) {
+    if (rule.skip) continue;
+    const type = types.get(rule.name) ?? { description: null, attributes: new Map<string, AttributeDef>() };
+    type.description ??= rule.description ?? null;
+    for (const attribute of [...rules.common.attributes, ...rule.attributes]) {
+      type.attributes.set(attribute.name, attributeDef(attribute));
+    }
+    types.set(rule.name, type);
+  }
+  return [...types].map(([name, { description, attributes }]) => ({
+    name,
+    description,
+    attributeDefs: attributes.size === 0 ? null : [...attributes.values()],
+  }));
+}
+
+const attributeDef = ({ name, type, unit, description }: AttributeRule): AttributeDef => ({
+  name,
+  attributeType: attributeTypeItem(type),
+  units: unit ?? null,
+  description: description ?? null,
+});
+
+function findOrigin(rules: ProductRules, attribute: string): Origin | null {
+  const own = rules.types.flatMap((rule) => rule.attributes.filter(({ name }) => name === attribute));
+  const all = [...own, ...rules.common.attributes.filter(({ name }) => name === attribute)];
+  const [first] = all;
+  const field = first?.from[0];
+  if (first === undefined || field === undefined || field.startsWith('match.')) return null;
+  const same = all.every(
+    ({ from, transform, type, default: other }) =>
+      from.length === 1 && from[0] === field && transform.length === 0 && type === first.type && other === undefined,
+  );
+  return same ? { field, type: first.type } : null;
+}
+
+interface CompiledRule {
+  /** Named groups of the patterns as `match.<group>` when the conditions hold, else null. */
+  readonly match: (fields: Fields) => ReadonlyMap<string, string> | null;
+  readonly describe: (fields: Fields) => Described | null;
+}
+
+function compileRule(
+  rule: ProductRule,
+  common: ProductRules['common'],
+  commonAttributes: readonly AttributeRule[],
+): CompiledRule {
+  const match = compileWhen(rule.when);
+  if (rule.skip) return { match, describe: () => null };
+  const names = new Set(rule.attributes.map(({ name }) => name));
+  const attributes = [...commonAttributes.filter(({ name }) => !names.has(name)), ...rule.attributes].map(
+    (attribute) => ({ attribute, read: compileSource(attribute) }),
+  );
+  const claims = (rule.claim ?? common.claim ?? []).map((claim) => ({
+    algorithm: claim.algorithm,
+    read: compileSource(claim),
+  }));
+  const value = (name: Exclude<keyof typeof common, 'attributes' | 'claim'>) =>
+    compileSource(rule[name] ?? common[name]);
+  const read = {
+    created: value('created'),
+    contentStart: value('contentStart'),
+    contentEnd: value('contentEnd'),
+    source: value('source'),
+    text: value('text'),
+    fileName: value('fileName'),
+    mime: value('mime'),
+  };
+  return {
+    match,
+    describe(fields) {
+      const problems: string[] = [];
+      const time = (name: 'created' | 'contentStart' | 'contentEnd'): bigint | null => {
+        const raw = read[name](fields);
+        if (raw === undefined) return null;
+        const found = toTime(raw);
+        if (found === undefined) problems.push(`${name}: not a time: ${shown(raw)}`);
+        return found ?? null;
+      };
+      const text = (name: 'source' | 'text' | 'fileName' | 'mime'): string | null => {
+        const raw = read[name](fields);
+        const first = raw !== undefined && isList(raw) ? raw[0] : raw;
+        return first === undefined || first === '' ? null : String(first);
+      };
+      const claim = (): Claim | null => {
+        for (const { algorithm, read: readClaim } of claims) {
+          const raw = readClaim(fields);
+          if (raw === undefined) continue;
+          const bytes = Buffer.from(String(raw).trim(), 'hex');
+          if (bytes.length === CLAIM_BYTES[algorithm]) return { algorithm, value: bytes };
+          problems.push(`claim: no ${algorithm} in hex: ${shown(raw)}`);
+        }
+        return null;
+      };
+      const values: NamedValue[] = [];
+      for (const { attribute, read: readAttribute } of attributes) {
+        const raw = readAttribute(fields);
+        if (raw === undefined) continue;
+        const found = toAttribute(attribute.type, raw);
+        if (found === undefined) problems.push(`${attribute.name}: no ${attribute.type}: ${shown(raw)}`);
+        else values.push({ name: attribute.name, value: found });
+      }
+      return {
+        productType: rule.name,
+        created: time('created'),
+        contentStart: time('contentStart'),
+        contentEnd: time('contentEnd'),
+        source: text('source'),
+        description: text('text'),
+        fileName: text('fileName'),
+        mime: text('mime'),
+        claim: claim(),
+        attributes: values,
+        problems,
+      };
+    },
+  };
+}
+
+const shown = (raw: Raw): string => JSON.stringify(String(raw).slice(0, 60));
+
+function compileSource(source: Source | undefined): (fields: Fields) => Raw | undefined {
+  if (source === undefined) return () => undefined;
+  const steps: readonly Step[] = source.transform.map(compileTransform);
+  return (fields) => {
+    for (const field of source.from) {
+      let value = fields(field) ?? undefined;
+      for (const step of steps) if (value !== undefined) value = step(value);
+      if (value !== undefined && !(isList(value) && value.length === 0)) return value;
+    }
+    return source.default;
+  };
+}
+
+type Test = (value: Raw | undefined, groups: Map<string, string>) => boolean;
+
+function compileWhen(when: ProductRule['when']): CompiledRule['match'] {
+  if (when === undefined) return () => new Map();
+  const alternatives = when.map((conditions) =>
+    Object.entries(conditions).map(([field, condition]) => ({ field, test: compileCondition(condition) })),
+  );
+  return (fields) => {
+    for (const alternative of alternatives) {
+      const groups = new Map<string, string>();
+      if (alternative.every(({ field, test }) => test(fields(field) ?? undefined, groups))) return groups;
+    }
+    return null;
+  };
+}
+
+function compileCondition(condition: Condition): Test {
+  if (typeof condition === 'string') {
+    const regex = RE2JS.compile(condition);
+    const names = Object.keys(regex.namedGroups());
+    return (value, groups) =>
+      items(value).some((item) => {
+        const matcher = regex.matcher(String(item));
+        if (!matcher.find()) return false;
+        for (const name of names) {
+          const found = matcher.group(name);
+          if (found !== null) groups.set(`match.${name}`, found);
+        }
+        return true;
+      });
+  }
+  if ('present' in condition) return (value) => items(value).length > 0 === condition.present;
+  const wanted = new Set(('in' in condition ? condition.in : [condition.equals]).map(String));
+  return (value) => items(value).some((item) => wanted.has(String(item)));
+}
+
+const items = (value: Raw | undefined): readonly Raw[] => (value === undefined ? [] : isList(value) ? value : [value]);
