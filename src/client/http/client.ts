@@ -3,7 +3,6 @@ import type {
   BackfillRequest,
   Completeness,
   DeliveryInfo,
-  FolderPage,
   GatewayEvent,
   GatewayHealth,
   NamedFilter,
@@ -21,7 +20,6 @@ export type {
   BackfillRequest,
   Completeness,
   DeliveryInfo,
-  FolderPage,
   GatewayEvent,
   GatewayHealth,
   NamedFilter,
@@ -39,6 +37,14 @@ export interface Page<T> {
 export interface PageOptions extends CallOptions {
   readonly limit?: number;
   readonly after?: string;
+}
+
+/** One level of the folder view. */
+export interface Folder {
+  readonly path: string;
+  readonly folders: readonly string[];
+  readonly products: readonly ListedProduct[];
+  readonly next: string | null;
 }
 
 export interface OrderQuery {
@@ -89,7 +95,7 @@ export interface HttpClient extends MpdClient {
   types(options?: CallOptions): Promise<readonly ProductType[]>;
   listPage(query: ProductQuery, options?: PageOptions): Promise<Page<ListedProduct>>;
   getMetadata(ref: ObjectRef, options?: CallOptions): Promise<ListedProduct>;
-  folders(path: string, options?: PageOptions): Promise<FolderPage>;
+  folders(path: string, options?: PageOptions): Promise<Folder>;
 
   /** As {@link MpdClient.submitStandingOrder} with everything beside the standard. */
   submitOrder(

@@ -1,0 +1,51 @@
+import { textParam } from '../query/params.js';
+import { type Media, type Route, stream } from '../route.js';
+import { type ChecksumOf, sendBody } from '../send/body.js';
+import { API, refParam } from './common.js';
+
+const bytes: Media = {
+  type: 'application/octet-stream',
+  schema: { type: 'string', format: 'binary' },
+  doc: "The bytes, with the product's own media type. `ETag` stands for the content; `Repr-Digest` is there when the SHA-256 is known.",
+};
+
+const DOC =
+  'One `Range`, `If-Range`, `If-Match`, `If-None-Match` and HEAD are understood. When the product changes or its source fails in the ' +
+  'middle the connection is reset: what ends cleanly is whole.';
+
+export const bodyRoutes = (checksums: ChecksumOf): readonly Route[] => [
+  stream({
+    method: 'get',
+    path: `${API}/bodies/{ref+}`,
+    id: 'getProductBody',
+    tag: 'Products',
+    summary: 'The bytes of a product',
+    doc: DOC,
+    params: { ref: refParam },
+    errors: ['Invalid', 'Unknown'],
+    streams: [bytes],
+    handle: (call, { params }) => sendBody(call, params.ref, checksums),
+  }),
+  stream({
+    method: 'get',
+    path: '/dl/{ref+}',
+    id: 'followLink',
+    tag: 'Products',
+    summary: 'The bytes of a product by a signed link (externalURI), without a key',
+    doc: DOC,
+    access: 'open',
+    params: { ref: refParam },
+    query: {
+      as: textParam('Principal the link was made for.', 'partner-a'),
+      expires: textParam('Seconds since 1970.', '1795000000'),
+      sig: textParam('Signature.', 'x'),
+    },
+    errors: ['Authorisation Fail', 'Unknown'],
+    streams: [bytes],
+    async handle(call, { params, query }) {
+      const path = call.req.originalUrl.replace(/[?#].*$/s, '').slice('/dl/'.length);
+      const principal = await call.gateway.access.principal(call.links.verify(path, query));
+      await sendBody({ ...call, principal }, params.ref, checksums);
+    },
+  }),
+];

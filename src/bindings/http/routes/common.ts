@@ -1,0 +1,42 @@
+import { type ListedShape, parseReferencePath, toListed, type Value } from '../../../client/http/wire/index.js';
+import type { Entry } from '../../../gateway/backend.js';
+import type { ObjectRef } from '../../../mal/index.js';
+import { invalid } from '../../../mpd/index.js';
+import { countParam, idParam, textParam } from '../query/params.js';
+import type { Call, Param } from '../route.js';
+
+export const API = '/api/v1';
+
+export const orderID = idParam('Id of the order.');
+export const cursorParam = textParam('`next` of the page before.');
+export const limitParam = countParam('Entries of a page; the gateway may return fewer.');
+
+/** `{domain}/{version}/{key…}`, percent-encoded. */
+export const refParam: Param<ObjectRef> = {
+  schema: { type: 'string' },
+  doc:
+    'Reference of the product: `{domain}/{version}/{key}`. Domain parts are joined by `.`; the slashes of the key stay, every other ' +
+    'sign is percent-encoded as usual. The links of a listing hold it ready made.',
+  example: 'local/1/passes/2026-11-23.pkt',
+  parse(text, field) {
+    const ref = parseReferencePath(text);
+    if (ref === null) throw invalid(field, 'expected {domain}/{version}/{key}');
+    return ref;
+  },
+};
+
+/** @throws MpdError Invalid when more is asked for than a page may hold */
+export function pageSize(limit: number | null, { config }: Call): number {
+  const most = config.limits.page;
+  if (limit !== null && limit > most) throw invalid('limit', `expected at most ${most}`);
+  return limit ?? Math.min(100, most);
+}
+
+/** A product as a listing shows it: with our links. */
+export function listed(entry: Entry, { links, principal }: Call): Value<typeof ListedShape> {
+  return {
+    ...toListed(entry),
+    metadata: links.withExternalUri(entry.metadata, principal.id),
+    links: links.product(entry.metadata.productRef),
+  };
+}

@@ -1,0 +1,1 @@
+export { connectHttp } from './connect.js';

@@ -1,0 +1,16 @@
+import { invalid } from '../mpd/index.js';
+import type { MpdClient } from './client.js';
+import type { HttpClient, HttpClientOptions } from './http/client.js';
+import { connectHttp } from './http/index.js';
+
+export * from './client.js';
+export * from './http/client.js';
+export { connectHttp };
+
+/** Opens a client by the scheme of the address; nothing is sent before the first call. @throws MpdError Invalid for a scheme without a transport */
+export function connect(url: `http://${string}` | `https://${string}`, options?: HttpClientOptions): HttpClient;
+export function connect(url: string, options?: HttpClientOptions): MpdClient;
+export function connect(url: string, options: HttpClientOptions = {}): MpdClient {
+  if (/^https?:\/\//i.test(url)) return connectHttp(url, options);
+  throw invalid('url', `expected http://… or https://…, not ${JSON.stringify(url)}`);
+}
