@@ -1,5 +1,5 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { connect, createServer, type Server } from 'node:net';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeOwned, socketFolder } from './layout.js';
@@ -19,11 +19,17 @@ export async function lockFolder(dir: string): Promise<FolderLock> {
   const folder = socketFolder(dir, 'lock', '0123456789-01234567.sock');
   makeOwned(folder, { name: 'the current user' });
   for (let attempt = 1; ; attempt++) {
-    const name = `${process.pid}-${Math.random().toString(16).slice(2, 10)}.sock`;
-    const server = await listen(join(folder, name));
-    const other = await findOther(folder, name);
-    if (other === undefined) return { release: () => server.close() };
-    server.close();
+    const id = `${process.pid}-${Math.random().toString(16).slice(2, 10)}`;
+    const presence = await appear(folder, id);
+    let other: string | undefined;
+    try {
+      other = await findOther(folder, id);
+    } catch (error) {
+      presence.release();
+      throw error;
+    }
+    if (other === undefined) return presence;
+    presence.release();
     if (attempt === ATTEMPTS)
       throw new Error(
         `${dir} is in use by another gateway (pid ${other}): stop it, or set another store.dir, or share a server with store.url`,
@@ -35,30 +41,45 @@ export async function lockFolder(dir: string): Promise<FolderLock> {
 /** Pid of another process that answers in `folder`; sockets that nobody answers are removed. */
 async function findOther(folder: string, own: string): Promise<string | undefined> {
   for (const name of readdirSync(folder)) {
-    if (name === own || !name.endsWith('.sock')) continue;
-    if (await answers(join(folder, name))) return name.split('-')[0] ?? name;
-    rmSync(join(folder, name), { force: true });
+    const path = join(folder, name);
+    if (name === `${own}.sock`) continue;
+    if (name.endsWith('.sock')) {
+      if (await answers(path)) return name.split('-')[0] ?? name;
+      rmSync(path, { force: true });
+    } else if ((statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) < Date.now() - 60_000)
+      rmSync(path, { force: true });
   }
   return undefined;
 }
 
-async function listen(path: string): Promise<Server> {
+/** Listens under `id.sock`, a name that exists only once it answers: others would take a silent one for dead. */
+async function appear(folder: string, id: string): Promise<FolderLock> {
+  const [early, path] = [join(folder, `${id}.new`), join(folder, `${id}.sock`)];
   const server = createServer((socket) => socket.destroy());
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
-  return server.unref();
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(early, resolve));
+  server.unref();
+  renameSync(early, path);
+  return {
+    release() {
+      rmSync(path, { force: true });
+      server.close();
+    },
+  };
 }
 
 function answers(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     socket
-      .once('connect', () => resolve(true))
+      .once('connect', () => {
+        socket.destroy();
+        resolve(true);
+      })
       .once('error', (error: NodeJS.ErrnoException) => {
         if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(false);
-        // A full backlog means that somebody listens.
-        else if (error.code === 'EAGAIN') resolve(true);
+        // A full backlog means that somebody listens, a reset that somebody did until now: the next look will tell.
+        else if (error.code === 'EAGAIN' || error.code === 'ECONNRESET') resolve(true);
         else reject(error);
       });
-    socket.once('connect', () => socket.destroy());
   });
 }
