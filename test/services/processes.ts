@@ -59,7 +59,8 @@ export function run(
       (error, stdout, stderr) =>
         error ? reject(new Error(`${command} ${args.join(' ')}: ${stderr || error.message}`)) : resolve(stdout),
     );
-    child.stdin?.end(input);
+    // a program that does not read its input may have closed it
+    child.stdin?.on('error', () => {}).end(input);
   });
 }
 

@@ -1,0 +1,1 @@
+export { createTarget, sftpTarget } from './target.js';

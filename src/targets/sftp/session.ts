@@ -1,0 +1,148 @@
+import ssh2, { type SFTPWrapper, type Stats } from 'ssh2';
+import type { Guard } from '../../net/guard.js';
+import { type Account, isPinned } from './account.js';
+import { ConnectionLost, STATUS, statusOf } from './errors.js';
+
+/** One SFTP channel as promises. Requests of several deliveries run on it at once. */
+export interface Session {
+  readonly isOpen: () => boolean;
+  /** The server answers `posix-rename@openssh.com`. */
+  readonly posixRename: boolean;
+  open(path: string, flags: 'wx' | 'r'): Promise<Buffer>;
+  write(handle: Buffer, data: Buffer, position: number): Promise<void>;
+  /** Bytes read into `into` at its beginning; 0 at the end of the file. */
+  read(handle: Buffer, into: Buffer, position: number): Promise<number>;
+  /** Flushes to disk where the server can. */
+  sync(handle: Buffer): Promise<void>;
+  close(handle: Buffer): Promise<void>;
+  lstat(path: string): Promise<Stats | null>;
+  stat(path: string): Promise<Stats | null>;
+  list(path: string): Promise<readonly string[]>;
+  makeFolder(path: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  replace(from: string, to: string): Promise<void>;
+  end(): void;
+}
+
+interface Options {
+  readonly guard: Guard;
+  readonly signal: AbortSignal;
+  /** A request without an answer for so long ends the connection; default 60 s. */
+  readonly silenceMs?: number;
+}
+
+/** Connects where the guard lets, checks the host key, logs in and opens the channel. */
+export async function openSession(account: Account, options: Options): Promise<Session> {
+  const { guard, signal, silenceMs = 60_000 } = options;
+  const sock = await guard.connect(`sftp://${account.host}:${account.port}`, { signal });
+  const client = new ssh2.Client();
+  let lost: Error | undefined;
+  const pending = new Set<(error: Error) => void>();
+  const lose = (error: Error): void => {
+    lost ??= error;
+    for (const reject of pending) reject(lost);
+    pending.clear();
+    client.destroy();
+  };
+  const sftp = await new Promise<SFTPWrapper>((resolve, reject) => {
+    const abort = (): void => {
+      client.destroy();
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    let verified = true;
+    client.once('ready', () => {
+      client.sftp((error, channel) => {
+        signal.removeEventListener('abort', abort);
+        if (error) reject(error);
+        else resolve(channel);
+      });
+    });
+    client.on('error', (error) => {
+      signal.removeEventListener('abort', abort);
+      lose(new ConnectionLost(`the connection was lost: ${error.message}`));
+      reject(verified ? error : new Error('the server shows another host key than the pinned one'));
+    });
+    client.on('close', () => lose(new ConnectionLost('the connection was closed')));
+    client.connect({
+      sock,
+      username: account.username,
+      ...(account.password !== undefined && { password: account.password }),
+      ...(account.privateKey !== undefined && { privateKey: account.privateKey }),
+      ...(account.passphrase !== undefined && { passphrase: account.passphrase }),
+      readyTimeout: 20_000,
+      keepaliveInterval: 10_000,
+      keepaliveCountMax: 3,
+      hostVerifier: (key: Buffer) => {
+        verified = isPinned(account, key);
+        return verified;
+      },
+      algorithms: { cipher: { append: [], prepend: ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com'], remove: [] } },
+    });
+  });
+
+  type Callback<T> = (error: Error | null | undefined, value?: T) => void;
+  const ask = <T>(start: (done: Callback<T>) => void): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
+      if (lost) return reject(lost);
+      const timer = setTimeout(() => lose(new ConnectionLost(`no answer for ${silenceMs} ms`)), silenceMs);
+      const settle = (): void => {
+        clearTimeout(timer);
+        pending.delete(fail);
+      };
+      const fail = (error: Error): void => {
+        settle();
+        reject(error);
+      };
+      pending.add(fail);
+      try {
+        start((error, value) => {
+          settle();
+          if (error) reject(error);
+          else resolve(value as T);
+        });
+      } catch (error) {
+        fail(error as Error);
+      }
+    });
+  const orNull = (path: string, follow: boolean): Promise<Stats | null> =>
+    ask<Stats>((done) => (follow ? sftp.stat(path, done) : sftp.lstat(path, done))).catch((error) => {
+      if (statusOf(error) === STATUS.noSuchFile) return null;
+      throw error;
+    });
+  const extensions = (sftp as unknown as { readonly _extensions?: Readonly<Record<string, string>> })._extensions ?? {};
+  let canSync = true;
+  return {
+    isOpen: () => lost === undefined,
+    posixRename: extensions['posix-rename@openssh.com'] !== undefined,
+    open: (path, flags) => ask<Buffer>((done) => sftp.open(path, flags, done)),
+    write: (handle, data, position) => ask((done) => sftp.write(handle, data, 0, data.length, position, done)),
+    read: (handle, into, position) =>
+      ask<number>((done) =>
+        sftp.read(handle, into, 0, into.length, position, (error, count) => done(error, count)),
+      ).catch((error) => {
+        if (statusOf(error) === 1) return 0;
+        throw error;
+      }),
+    async sync(handle) {
+      if (!canSync) return;
+      try {
+        await ask((done) => sftp.ext_openssh_fsync(handle, done));
+      } catch (error) {
+        if (error instanceof ConnectionLost) throw error;
+        canSync = false;
+      }
+    },
+    close: (handle) => ask((done) => sftp.close(handle, done)),
+    lstat: (path) => orNull(path, false),
+    stat: (path) => orNull(path, true),
+    list: async (path) =>
+      (await ask<readonly { readonly filename: string }[]>((done) => sftp.readdir(path, done))).map((f) => f.filename),
+    makeFolder: (path) => ask((done) => sftp.mkdir(path, done)),
+    remove: (path) => ask((done) => sftp.unlink(path, done)),
+    rename: (from, to) => ask((done) => sftp.rename(from, to, done)),
+    replace: (from, to) => ask((done) => sftp.ext_openssh_rename(from, to, done)),
+    end: () => client.end(),
+  };
+}
