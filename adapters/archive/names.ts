@@ -7,7 +7,7 @@ export function nameMatcher(patterns: readonly string[]): (name: string) => bool
 
 const globSource = (glob: string): string =>
   [...glob]
-    .map((char) => (char === '*' ? '.*' : char === '?' ? '.' : char.replace(/[\\^$.|+()[\]{}/-]/g, '\\$&')))
+    .map((char) => (char === '*' ? '.*' : char === '?' ? '.' : char.replace(/[\\^$.|+()[\]{}/]/g, '\\$&')))
     .join('');
 
 /** Whether any part of a path within the root is to be ignored. */

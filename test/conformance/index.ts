@@ -1,1 +1,9 @@
+/** Conformance suites of the ports, for implementations anywhere. They need `vitest` and `fast-check` beside them. */
+export {
+  type BackendFixture,
+  type BackendHarness,
+  backendConformance,
+  type ProductHints,
+  type SkippableAbility,
+} from './backend.js';
 export * from './target.js';
