@@ -94,6 +94,7 @@ create table event (
 );
 create index event_commit on event (tx, id);
 create table event_floor (generation text not null, tx xid8 not null, id bigint not null);
+create table setting (name text primary key, value text not null);
 insert into event_floor values (gen_random_uuid()::text, '0', 0);
 `;
 

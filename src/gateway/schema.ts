@@ -15,6 +15,7 @@ export interface CoreTables {
   target_path: TargetPathTable;
   event: EventTable;
   event_floor: EventFloorTable;
+  setting: SettingTable;
 }
 
 type Json<T> = JSONColumnType<T & object, string, string>;
@@ -271,4 +272,10 @@ export interface EventFloorTable {
   generation: string;
   tx: ColumnType<string, string, string>;
   id: bigint;
+}
+
+/** Values all gateways of one database share, such as the secret that signs links. */
+export interface SettingTable {
+  name: string;
+  value: string;
 }

@@ -32,6 +32,11 @@ export interface BackendConfig {
   readonly [key: string]: unknown;
 }
 
+/** What the adapter is given: without the keys that are for the gateway alone; `domains` only where there are several. */
+export function adapterConfig({ enabled: _enabled, module: _module, domains, ...entry }: BackendConfig) {
+  return { ...entry, ...(domains.length > 1 ? { domains } : {}) };
+}
+
 /** What every backend has; the keys of its kind are passed through to the adapter, which checks them. */
 export const backendField = z
   .looseObject({
@@ -87,7 +92,7 @@ export const targetsSection = z
       .meta({ description: 'Where orders may deliver to; everything else is refused.' }),
     named: z.record(z.string(), named).default({}).meta({
       description:
-        'Targets with credentials (`username`, `password`, `key`, `hostKey` …), used as `deliverTo: target:NAME` and for every order whose deliverTo lies below their URI.',
+        'Targets with credentials (`username`, `password`, `key`, `hostKey` …), used as `deliverTo: named:NAME` or `named:NAME/sub/folder`.',
     }),
     inlineCredentials: flag(
       'Accept passwords inside deliverTo; they are sealed in the store and hidden everywhere.',

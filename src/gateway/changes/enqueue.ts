@@ -50,7 +50,7 @@ export async function enqueue(
     from jsonb_to_recordset(${json}::jsonb) as m("orderId" bigint, "journalId" bigint, method text, target text,
       "deadlineSeconds" integer, held boolean)
     join journal j on j.id = m."journalId"
-    order by m."orderId", j.domain, j.key, j.revision
+    order by m."orderId", j.id
     on conflict (order_id, domain, key, revision) do update set
       journal_id = excluded.journal_id, round = delivery.round + 1, state = excluded.state, cause = null,
       error_class = null, attempts = 0, next_at = now(), deadline_at = excluded.deadline_at, target = excluded.target,

@@ -13,7 +13,6 @@ import { recordHistory } from './history.js';
 import { holdQueued, releaseHeld, withdrawPending } from './hold.js';
 import { lockOrders } from './live.js';
 import { matchesRequestedDomain, orderInfo, selectOrders } from './read.js';
-import type { Seal } from './seal.js';
 import { checkBackfill, validateOrder } from './validate.js';
 import { availabilityWarning } from './warn.js';
 
@@ -22,7 +21,6 @@ export interface OrderDependencies {
   readonly backends: Backends;
   readonly targets: Targets;
   readonly filters: NamedFilters;
-  readonly seal: Seal;
   readonly deadlineSeconds: number;
   /** Standing orders of one principal that are not ended. */
   readonly quota: (principal: string) => number;
@@ -97,13 +95,9 @@ export function createOrders(deps: OrderDependencies): Orders {
     async submit(request, principal) {
       const { owner, tree } = await validateOrder(request, principal, deps.filters);
       const warnings: string[] = [];
-      let deliverTo: string | null = null;
-      let secret: Uint8Array | null = null;
-      if (request.deliverTo !== null) {
-        const resolved = targets.resolve(request.deliverTo);
-        deliverTo = resolved.publicUri;
-        secret = resolved.credentials === null ? null : deps.seal.seal(resolved.credentials);
-        const probe = await targets.probe(request.deliverTo, AbortSignal.timeout(20_000));
+      const accepted = request.deliverTo === null ? null : targets.accept(request.deliverTo);
+      if (accepted !== null) {
+        const probe = await targets.probe(accepted.destination, AbortSignal.timeout(20_000));
         if (probe.status === 'refused') throw orderFailed(probe.reason);
         if (probe.status === 'notYet') {
           if (!request.acceptUnreachable)
@@ -125,7 +119,7 @@ export function createOrders(deps: OrderDependencies): Orders {
           insert into standing_order (id, kind, owner, state, method, deliver_to, secret, filter, tree, domain, valid_start_ns,
             valid_end_ns, comments, pause_policy, on_bad_source, overwrite, path_template, deadline_s, warning)
           overriding system value
-          values (${id}, 'standing', ${owner}, 'active', ${request.deliveryMethod}, ${deliverTo}, ${secret},
+          values (${id}, 'standing', ${owner}, 'active', ${request.deliveryMethod}, ${accepted?.deliverTo ?? null}, ${accepted?.secret ?? null},
             ${request.productFilter && JSON.stringify(encodeJson(ProductFilter, request.productFilter))}::jsonb,
             ${tree && JSON.stringify(encodeTree(tree))}::jsonb,
             ${request.productFilter?.domain ? domainText(request.productFilter.domain) : null},

@@ -3,7 +3,7 @@ import { invalid } from '../../mpd/index.js';
 import { denied, isOperator } from '../access/access.js';
 import { conjunction } from '../access/sight.js';
 import type { NamedFilters, OrderRequest, Principal } from '../api.js';
-import { checkTemplate } from './path-template.js';
+import { checkPathTemplate } from '../delivery/path-template.js';
 
 export interface CheckedOrder {
   readonly owner: string;
@@ -37,7 +37,7 @@ export async function validateOrder(
     !(request.deadlineSeconds >= 1 && request.deadlineSeconds <= 10 * 365 * 86_400)
   )
     throw invalid('deadlineSeconds', 'must be from 1 to 315360000');
-  if (request.pathTemplate != null) checkTemplate(request.pathTemplate, 'pathTemplate');
+  if (request.pathTemplate != null) checkPathTemplate(request.pathTemplate);
   if (request.backfill) checkBackfill(request.backfill, 'backfill');
   const asked = conjunction(request.productFilter && { filter: request.productFilter }, request.tree ?? null);
   const tree = asked && (await resolveNamed(asked, async (name) => (await filters.get(name, principal)).filter));
