@@ -1,0 +1,1 @@
+export { createTarget, s3Target } from './target.js';
