@@ -1,0 +1,39 @@
+import type { GatewayConfig } from '../../config/index.js';
+import { coreMigrations } from '../../gateway/migrations.js';
+import type { CoreTables } from '../../gateway/schema.js';
+import { migrate, openStore, type Store, storeMigrations } from '../../store/index.js';
+import { runningServer } from './running.js';
+
+/** How a command reaches the database. */
+export type Reach = 'url' | 'beside a running gateway' | 'started for this command';
+
+export interface LocalStore {
+  readonly store: Store<CoreTables>;
+  readonly reach: Reach;
+}
+
+/** The database of the configuration: yours, the embedded one of a running gateway, or the embedded one started for this command. */
+export async function openLocalStore(config: GatewayConfig, signal: AbortSignal): Promise<LocalStore> {
+  const options = { poolSize: 4, signal, waitMs: 5_000 };
+  if (config.store.url !== undefined)
+    return { store: await openStore<CoreTables>({ url: config.store.url }, options), reach: 'url' };
+  const running = runningServer(config.store.dir);
+  if (running !== null)
+    return { store: await openStore<CoreTables>({ url: running }, options), reach: 'beside a running gateway' };
+  return { store: await openStore<CoreTables>({ dir: config.store.dir }, options), reach: 'started for this command' };
+}
+
+/** Runs `work` on the migrated database and closes it, however that ends. */
+export async function withStore<T>(
+  config: GatewayConfig,
+  signal: AbortSignal,
+  work: (local: LocalStore) => Promise<T>,
+): Promise<T> {
+  const local = await openLocalStore(config, signal);
+  try {
+    await migrate(local.store.db, { ...storeMigrations, ...coreMigrations });
+    return await work(local);
+  } finally {
+    await local.store.close();
+  }
+}
