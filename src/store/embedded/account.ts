@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 
 /** Who the server runs as. Without `uid`: the user of this process. */
 export interface Account {
@@ -10,9 +10,16 @@ export interface Account {
 
 const OWN_USER = 'mpd-gateway';
 
-/** PostgreSQL refuses to run as root: then a system user of its own, made when absent, or one that every system has. */
-export function serverAccount(): Account {
+/**
+ * PostgreSQL refuses to run as root: then the owner of a data folder that exists, else a system user of its own, made when
+ * absent, or one that every system has.
+ */
+export function serverAccount(data: readonly string[] = []): Account {
   if (process.getuid?.() !== 0) return { name: 'the current user' };
+  for (const path of data) {
+    const { uid, gid } = statSync(path, { throwIfNoEntry: false }) ?? { uid: 0, gid: 0 };
+    if (uid !== 0) return { name: `number ${uid}`, uid, gid };
+  }
   const own = lookUp(OWN_USER);
   if (own) return own;
   spawnSync(

@@ -70,7 +70,13 @@ export function reachable(path: string, account: Account): boolean {
 
 function elsewhere(dir: string, account: Account): string {
   const link = join(dir, 'elsewhere');
-  if (existsSync(link)) return readlinkSync(link);
+  if (lstatSync(link, { throwIfNoEntry: false })) {
+    const known = readlinkSync(link);
+    if (existsSync(known)) return known;
+    throw new Error(
+      `the files of the embedded database of ${dir} were kept in ${known}, which is gone: bring it back, or remove ${link} to begin with an empty store`,
+    );
+  }
   const base = join('/var/lib/mpd-gateway', fingerprint(dir));
   mkdirSync(base, { recursive: true, mode: 0o755 });
   if (!reachable(base, account))

@@ -1,6 +1,16 @@
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -74,6 +84,14 @@ describe('account', () => {
     if (root) expect(account.uid).toBeGreaterThan(0);
     else expect(account.uid).toBeUndefined();
   });
+
+  it.skipIf(!root)('is the owner of the data that exists (skipped: needs root)', () => {
+    const data = join(dir, 'owned-data');
+    mkdirSync(data);
+    expect(serverAccount([join(dir, 'absent'), data]).uid).toBe(serverAccount().uid);
+    chownSync(data, 54_321, 54_322);
+    expect(serverAccount([join(dir, 'absent'), data])).toMatchObject({ uid: 54_321, gid: 54_322 });
+  });
 });
 
 describe('folders', () => {
@@ -89,6 +107,7 @@ describe('folders', () => {
       expect(reachable(layout.base, account)).toBe(true);
       expect(prepareLayout(join(closed, 'store'), account)).toEqual(layout);
       rmSync(layout.base, { recursive: true });
+      expect(() => prepareLayout(join(closed, 'store'), account)).toThrow('which is gone');
     },
   );
 

@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { Log } from '../log.js';
@@ -20,6 +21,7 @@ import { type Layout, prepareLayout } from './layout.js';
 import { lockFolder } from './lock.js';
 import { disownPostmaster, isAlive, isServerOf, readPostmaster } from './postmaster.js';
 import { stopWithParent } from './reaper.js';
+import { type Running, shutDown, supervise } from './supervise.js';
 
 export interface EmbeddedOptions {
   /** Folder of the server, made when absent. */
@@ -60,51 +62,38 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   const root = locatePackage();
   if (mkdirSync(options.dir, { recursive: true })) chmodSync(options.dir, 0o755);
   const dir = realpathSync(options.dir);
-  const lock = await lockFolder(dir);
+  const locks = [await lockFolder(dir)];
+  const unlock = () => {
+    for (const lock of locks) lock.release();
+  };
   let reaper: { dismiss(): void } | undefined;
   try {
-    const account = serverAccount();
+    const account = serverAccount([join(dir, 'data'), join(dir, 'elsewhere', 'data')]);
     const layout = prepareLayout(dir, account);
-    if (layout.base !== dir)
+    if (layout.base !== dir) {
+      locks.push(await lockFolder(layout.base));
       log.warn(
         { dir, base: layout.base, user: account.name },
         'the database user cannot reach store.dir; its files are kept elsewhere',
       );
+    }
     const binaries = prepareBinaries(root, layout.runtime, account);
     const password = await ensureData(layout, binaries, account);
     const launch = () => launchServer(layout, binaries, options, account);
     if (options.ephemeral) reaper = stopWithParent(layout, dir);
-    let server: Running | undefined = await bringUp(layout, launch, log, options.signal);
+    const first = await bringUp(layout, launch, log, options.signal);
     const connection = { host: layout.sockets, port: PORT, user: SUPERUSER, password, database: DATABASE };
-    await ensureDatabase(connection);
-
-    const stopping = new AbortController();
-    const supervised = (async () => {
-      for (;;) {
-        await server?.ended;
-        server = undefined;
-        if (stopping.signal.aborted) return;
-        log.warn({ dir }, 'the embedded database ended unexpectedly; starting it again');
-        for (let wait = 200; !server && !stopping.signal.aborted; wait = Math.min(wait * 2, 10_000)) {
-          try {
-            server = await bringUp(layout, launch, log, stopping.signal);
-            log.info({ dir, pid: server.pid }, 'the embedded database is up again');
-          } catch (error) {
-            if (stopping.signal.aborted) return;
-            log.error({ err: error, dir }, 'the embedded database did not start');
-            await sleep(wait, undefined, { signal: stopping.signal }).catch(() => undefined);
-          }
-        }
-      }
-    })();
-    log.info({ dir, pid: server.pid }, 'embedded database ready');
+    await ensureDatabase(connection).catch(async (error) => {
+      await shutDown(first);
+      throw error;
+    });
+    log.info({ dir, pid: first.pid }, 'embedded database ready');
+    const supervised = supervise(first, (signal) => bringUp(layout, launch, log, signal), log);
 
     let stopped: Promise<void> | undefined;
     const stop = async () => {
-      stopping.abort();
-      if (server) await shutDown(server);
-      await supervised;
-      lock.release();
+      await supervised.stop();
+      unlock();
       if (options.ephemeral)
         for (const path of [layout.base, layout.sockets, dir]) rmSync(path, { recursive: true, force: true });
       reaper?.dismiss();
@@ -114,22 +103,17 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
       connection,
       url: `postgresql://${login}@/${DATABASE}?host=${encodeURIComponent(layout.sockets)}`,
       data: layout.data,
-      pid: () => server?.pid,
+      pid: supervised.pid,
       stop: () => {
         stopped ??= stop();
         return stopped;
       },
     };
   } catch (error) {
-    lock.release();
+    unlock();
     reaper?.dismiss();
     throw error;
   }
-}
-
-interface Running {
-  readonly pid: number;
-  readonly ended: Promise<void>;
 }
 
 /** Until a server on the data folder is ready: the one that already runs, or a new one. Crash recovery may take its time. */
@@ -147,7 +131,12 @@ async function bringUp(layout: Layout, launch: () => ChildProcess, log: Log, sig
     const from = logSize(layout);
     const child = launch();
     const running = { pid: child.pid ?? -1, ended: goneByEvent(child) };
-    if (child.pid !== undefined && (await isReady(layout, running, signal))) return running;
+    try {
+      if (child.pid !== undefined && (await isReady(layout, running, signal))) return running;
+    } catch (error) {
+      await shutDown(running);
+      throw error;
+    }
     const said = readFileSync(layout.log).subarray(from).toString().trim();
     // The children of a killed server hold its shared memory for a moment.
     if (attempt > 150 || !/shared memory block|lock file/.test(said))
@@ -197,29 +186,6 @@ function launchServer(
   closeSync(output);
   child.unref();
   return child;
-}
-
-/** Fast shutdown: sessions are ended, everything is written. Harder only when that takes unreasonably long. */
-async function shutDown(server: Running): Promise<void> {
-  for (const [signal, wait] of [
-    ['SIGINT', 60_000],
-    ['SIGQUIT', 10_000],
-    ['SIGKILL', 10_000],
-  ] as const) {
-    try {
-      process.kill(server.pid, signal);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
-    const timer = new AbortController();
-    const ended = await Promise.race([
-      server.ended.then(() => true),
-      sleep(wait, false, { signal: timer.signal }).catch(() => false),
-    ]);
-    timer.abort();
-    if (ended) return;
-  }
-  throw new Error(`the embedded database (pid ${server.pid}) does not end`);
 }
 
 function goneByEvent(child: ChildProcess): Promise<void> {
