@@ -1,7 +1,14 @@
 import type { Search } from '../../../client/http/wire/index.js';
 import type { Gateway, Principal, ProductQuery } from '../../../gateway/api.js';
-import type { FilterTree } from '../../../mpd/filter/index.js';
-import { invalid, type ProductFilter, type ProductType, type TimeWindow } from '../../../mpd/index.js';
+import { checkWindow, compileFilter, compileTree, type FilterTree, namesIn } from '../../../mpd/filter/index.js';
+import {
+  type AttributeFilter,
+  invalid,
+  isMpdError,
+  type ProductFilter,
+  type ProductType,
+  type TimeWindow,
+} from '../../../mpd/index.js';
 import type { PrefixParam } from '../route.js';
 import { parseAttributeFilter } from './attributes.js';
 import { intervalParam } from './interval.js';
@@ -48,9 +55,7 @@ export async function queryOfParams(
     domain: params.domain,
     sources: params.source.length === 0 ? null : params.source,
     attributeFilter:
-      params.attr.length === 0
-        ? null
-        : params.attr.map(([name, text]) => parseAttributeFilter(name, text, chosen, `attr.${name}`)),
+      params.attr.length === 0 ? null : params.attr.map(([name, text]) => checkedAttribute(name, text, chosen)),
   };
   const parts: FilterTree[] = [];
   if (Object.values(filter).some((part) => part !== null)) parts.push({ filter });
@@ -73,10 +78,26 @@ export async function queryOfSearch(search: Search, gateway: Gateway, principal:
     const known = await gateway.catalogue.types(principal);
     for (const { name, field } of named) checkTypes([name], known, field);
   }
+  if (productFilter !== null) compileFilter(productFilter, 'productFilter');
+  if (tree !== null && namesIn(tree).length === 0) compileTree(tree, 'tree');
+  checkWindow(search.created ?? null, 'created');
+  checkWindow(search.content ?? null, 'content');
   const parts: FilterTree[] = [];
   if (productFilter !== null) parts.push({ filter: productFilter });
   if (tree !== null) parts.push(tree);
   return { filter: both(parts), created: search.created ?? null, content: search.content ?? null };
+}
+
+function checkedAttribute(name: string, text: string, types: readonly ProductType[]): AttributeFilter {
+  const field = `attr.${name}`;
+  const filter = parseAttributeFilter(name, text, types, field);
+  try {
+    compileFilter({ productType: null, domain: null, sources: null, attributeFilter: [filter] }, field);
+  } catch (error) {
+    if (!isMpdError(error, 'Invalid')) throw error;
+    throw invalid(field, error.message.replace(`${error.field}: `, ''), error);
+  }
+  return filter;
 }
 
 const both = (parts: readonly FilterTree[]): FilterTree | null =>

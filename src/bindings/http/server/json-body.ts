@@ -1,5 +1,6 @@
 import express, { type Request, type Response } from 'express';
 import { HttpFault } from '../fault.js';
+import { jsonFaultAt } from './json-fault.js';
 
 /** Reads the JSON body of a request. @throws HttpFault 400 with the position of a syntax fault, 413, 415 */
 export function createJsonReader(limit: number): (req: Request, res: Response) => Promise<unknown> {
@@ -43,7 +44,7 @@ function jsonFault(error: ParserError, limit: number): unknown {
   }
   if (error.type === 'entity.parse.failed') {
     return new HttpFault(400, 'Bad Encoding', {
-      message: `body: ${syntax(error.message, String(error.body))}`,
+      message: `body: ${syntax(String(error.body))}`,
       field: 'body',
     });
   }
@@ -55,10 +56,12 @@ function jsonFault(error: ParserError, limit: number): unknown {
   return error;
 }
 
-/** What is wrong in a JSON text and where, lines and columns from 1. */
-function syntax(message: string, text: string): string {
-  const found = /at position (\d+)/.exec(message)?.[1];
-  const position = found === undefined ? text.length : Number(found);
+/** Where a text stops being JSON, lines and columns from 1. */
+function syntax(text: string): string {
+  const position = jsonFaultAt(text) ?? text.length;
   const before = text.slice(0, position).split('\n');
-  return `not JSON at line ${before.length} column ${before.at(-1)!.length + 1}: ${message.replace(/ in JSON at position.*$/s, '').replace(/, .*is not valid JSON$/s, '')}`;
+  const where = `not JSON at line ${before.length} column ${before.at(-1)!.length + 1}`;
+  return position >= text.length
+    ? `${where}: it ends too early`
+    : `${where}: ${JSON.stringify(text.slice(position, position + 10))}`;
 }
