@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { createHttpBinding, HTTP_DEFAULTS, type HttpBinding, type HttpBindingConfig } from './bindings/http/index.js';
-import type { GatewayConfig } from './config/index.js';
+import type { BackendConfig, GatewayConfig } from './config/index.js';
 import type { Gateway, Principal } from './gateway/api.js';
 import type { Backend, BackendModule } from './gateway/backend.js';
 import { createBackends } from './gateway/backends.js';
@@ -58,7 +58,7 @@ export async function startGateway(config: GatewayConfig, options: StartOptions)
     const clock = () => BigInt(Date.now()) * 1_000_000n;
     const backends: Backend[] = [];
     for (const [i, entry] of entries.entries()) {
-      const backend = await adapters[i]!.createBackend(entry, {
+      const backend = await adapters[i]!.createBackend(adapterConfig(entry), {
         store: store as Store,
         log: log.child({ backend: entry.id }),
         guard,
@@ -95,6 +95,11 @@ export async function startGateway(config: GatewayConfig, options: StartOptions)
     await stop();
     throw error;
   }
+}
+
+/** What an adapter checks: the entry without what the composition root has used up. */
+function adapterConfig({ kind: _kind, enabled: _enabled, module: _module, domains, ...own }: BackendConfig) {
+  return domains.length > 1 ? { ...own, domains } : own;
 }
 
 /** Everything the database needs, in order: store, core, then the adapters in use. */

@@ -1,0 +1,63 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { storeMigrations } from '../../store/index.js';
+import { type TestStore, testStore } from '../../store/testing.js';
+import type { Access } from '../api.js';
+import { coreMigrations } from '../migrations.js';
+import type { CoreTables } from '../schema.js';
+import { createAccess } from './access.js';
+
+describe('access', () => {
+  let store: TestStore<CoreTables>;
+  let access: Access;
+  beforeEach(async () => {
+    store = await testStore<CoreTables>({ migrations: { ...storeMigrations, ...coreMigrations } });
+    access = createAccess(store.db);
+    await access.syncConfigured([{ id: 'alice', role: 'consumer', policy: { productTypes: ['t'] } }]);
+  });
+  afterEach(() => store.close());
+
+  it('knows a principal by its key, with role and policy', async () => {
+    const { key } = await access.createKey('alice', { label: 'laptop' });
+    expect(await access.authenticate(key)).toEqual({ id: 'alice', role: 'consumer', policy: { productTypes: ['t'] } });
+    expect(await access.listKeys('alice')).toMatchObject([{ principal: 'alice', label: 'laptop', revokedAt: null }]);
+  });
+
+  it('keeps no key, only its hash', async () => {
+    const { key } = await access.createKey('alice', {});
+    const dump = JSON.stringify(await store.db.selectFrom('api_key').selectAll().execute());
+    expect(dump).not.toContain(key.split('_')[2]);
+  });
+
+  it.each([
+    ['empty', ''],
+    ['of another form', 'secret'],
+    ['unknown', `mpd_${'0'.repeat(12)}_${'A'.repeat(43)}`],
+  ])('refuses a key that is %s', async (_, key) => {
+    await expect(access.authenticate(key)).rejects.toMatchObject({ code: 'Authentication Failed' });
+  });
+
+  it('refuses a wrong secret, a revoked and an expired key, and a disabled owner', async () => {
+    const { id, key } = await access.createKey('alice', {});
+    const wrong = key.slice(0, -1) + (key.endsWith('A') ? 'B' : 'A');
+    await expect(access.authenticate(wrong)).rejects.toMatchObject({ code: 'Authentication Failed' });
+    await access.revokeKey(id);
+    await expect(access.authenticate(key)).rejects.toMatchObject({ code: 'Authentication Failed' });
+    const past = await access.createKey('alice', { expiresAt: BigInt(Date.now() - 1000) * 1_000_000n });
+    await expect(access.authenticate(past.key)).rejects.toMatchObject({ code: 'Authentication Failed' });
+    const good = await access.createKey('alice', {});
+    await access.setDisabled('alice', true);
+    await expect(access.authenticate(good.key)).rejects.toMatchObject({ code: 'Authentication Failed' });
+    await expect(access.principal('alice')).rejects.toMatchObject({ code: 'Authorisation Fail' });
+  });
+
+  it('disables principals that are gone from the configuration', async () => {
+    const { key } = await access.createKey('alice', {});
+    await access.syncConfigured([{ id: 'bob', role: 'consumer', policy: null }]);
+    await expect(access.authenticate(key)).rejects.toMatchObject({ code: 'Authentication Failed' });
+  });
+
+  it('says what is missing when a key is made for, or revoked from, nobody', async () => {
+    await expect(access.createKey('nobody', {})).rejects.toThrow('access.principals');
+    await expect(access.revokeKey('000000000000')).rejects.toMatchObject({ code: 'Unknown' });
+  });
+});
