@@ -13,7 +13,7 @@ shift
 rm -rf "$@"
 `;
 
-/** A small process of its own that outlives this one and cleans up after an ephemeral server. */
+/** A small process of its own that outlives this one and cleans up after an ephemeral server, unless it is dismissed. */
 export function stopWithParent(layout: Layout, dir: string): { dismiss(): void } {
   const child = spawn(
     '/bin/sh',
@@ -27,5 +27,10 @@ export function stopWithParent(layout: Layout, dir: string): { dismiss(): void }
   child.unref();
   (child.stdin as unknown as { unref(): void }).unref();
   child.stdin.on('error', () => undefined);
-  return { dismiss: () => child.stdin.end() };
+  return {
+    dismiss() {
+      child.kill('SIGKILL');
+      child.stdin.end();
+    },
+  };
 }
