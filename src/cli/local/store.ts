@@ -1,7 +1,6 @@
 import type { GatewayConfig } from '../../config/index.js';
-import { coreMigrations } from '../../gateway/migrations.js';
 import type { CoreTables } from '../../gateway/schema.js';
-import { migrate, openStore, type Store, storeMigrations } from '../../store/index.js';
+import { migrate, openStore, type Store } from '../../store/index.js';
 import { runningServer } from './running.js';
 
 /** How a command reaches the database. */
@@ -31,9 +30,15 @@ export async function withStore<T>(
 ): Promise<T> {
   const local = await openLocalStore(config, signal);
   try {
-    await migrate(local.store.db, { ...storeMigrations, ...coreMigrations });
+    await migrate(local.store.db, await migrations(config));
     return await work(local);
   } finally {
     await local.store.close();
   }
+}
+
+/** Those of the gateway and of every adapter in use: a copy of the store has their tables too. */
+async function migrations(config: GatewayConfig) {
+  const [{ migrationsOf }, { loadAdapter }] = await Promise.all([import('../../main.js'), import('../../modules.js')]);
+  return migrationsOf(await Promise.all(config.backends.filter(({ enabled }) => enabled).map(loadAdapter)));
 }
