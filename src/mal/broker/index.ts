@@ -1,0 +1,2 @@
+export * from './broker.js';
+export type { Subscriber } from './subscription.js';

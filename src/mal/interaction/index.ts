@@ -1,0 +1,5 @@
+export * from './consumer.js';
+export * from './handlers.js';
+export * from './provider.js';
+export * from './session.js';
+export type { SubscribeOptions, SubscriptionRequest, Update, Updates } from './subscribe.js';

@@ -1,0 +1,3 @@
+export * from './limits.js';
+export * from './maltcp/index.js';
+export * from './transport.js';

@@ -1,0 +1,222 @@
+import type { Socket } from 'node:net';
+import type { Encoding } from '../../encoding/encoding.js';
+import { isMalError, type MalError, malError } from '../../errors.js';
+import type { Channel, IncomingMessage, Log, MessageHeader, OutgoingMessage, Peer } from '../../message.js';
+import { fromMs } from '../../types/index.js';
+import type { TransportLimits } from '../limits.js';
+import { Frames } from './frames.js';
+import { type DecodedHeader, decodeHeader, encodeHeader } from './header.js';
+
+/** Above this, {@link Channel.send} waits for the peer. */
+const HIGH_WATER = 1024 * 1024;
+/** Up to this, header and body go out as one piece. */
+const SMALL_MESSAGE = 16_384;
+
+export interface ConnectionOptions {
+  readonly encodings: readonly Encoding[];
+  readonly limits: TransportLimits;
+  readonly log: Log;
+  /** Root URI of this end, for destinations without one. */
+  readonly localRoot: string;
+  readonly now: () => number;
+  readonly receive: (message: IncomingMessage, channel: Channel) => void;
+  /** Called instead for a message whose header could be read but that cannot be served. */
+  readonly reject: (header: MessageHeader, error: MalError, channel: Channel) => void;
+}
+
+/** One TCP connection: messages in both directions. */
+export class Connection implements Channel {
+  readonly peer: Peer;
+  readonly remoteRoot: string;
+  encodings: readonly Encoding[];
+  private readonly frames: Frames;
+  private readonly closeListeners = new Set<() => void>();
+  private waiting: (() => void)[] = [];
+  private queuedMessages = 0;
+  private pauses = 0;
+  private corked = false;
+  private reason = 'closed by the peer';
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly options: ConnectionOptions,
+  ) {
+    this.peer = {
+      address: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+      port: socket.remotePort ?? 0,
+      secure: 'encrypted' in socket,
+    };
+    this.remoteRoot = rootUri(this.peer.address, this.peer.port);
+    this.encodings = options.encodings;
+    const { limits } = options;
+    this.frames = new Frames(limits.message, {
+      frame: (frame) => this.frame(frame),
+      tooLong: (length, start) => this.tooLong(length, start),
+      broken: (reason) => this.close(reason),
+    });
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, limits.keepAliveMs);
+    socket.setTimeout(limits.stallMs, () => this.idle());
+    socket.on('data', (chunk: Buffer) => this.frames.push(chunk));
+    socket.on('drain', () => this.wake());
+    socket.on('error', (error) => {
+      this.reason = error.message;
+    });
+    socket.on('close', () => this.closed());
+  }
+
+  get open(): boolean {
+    return !this.socket.destroyed && this.socket.writable;
+  }
+
+  settle(encoding: Encoding): void {
+    if (this.encodings.length > 1) this.encodings = [encoding];
+  }
+
+  async send(message: OutgoingMessage): Promise<void> {
+    if (!this.open) throw lost(this.reason);
+    this.write(message);
+    while (this.socket.writableLength > HIGH_WATER) {
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
+      if (!this.open) throw lost(this.reason);
+    }
+  }
+
+  offer(message: OutgoingMessage): boolean {
+    if (!this.open) return false;
+    const { queuedBytes, queuedMessages } = this.options.limits;
+    if (this.socket.writableLength > queuedBytes || this.queuedMessages >= queuedMessages) {
+      this.close(`the peer leaves ${this.queuedMessages} messages, ${this.socket.writableLength} bytes unread`);
+      return false;
+    }
+    this.write(message);
+    return true;
+  }
+
+  pause(): void {
+    if (this.pauses++ === 0) this.socket.pause();
+  }
+
+  resume(): void {
+    if (--this.pauses === 0) this.socket.resume();
+  }
+
+  close(reason: string): void {
+    if (this.socket.destroyed) return;
+    this.reason = reason;
+    this.options.log('warn', 'maltcp connection dropped', { peer: this.remoteRoot, reason });
+    this.socket.destroy();
+  }
+
+  /** Ends the connection once everything written has gone out. */
+  end(): void {
+    this.reason = 'closed here';
+    this.socket.end();
+  }
+
+  onClose(listener: () => void): () => void {
+    if (this.socket.closed) listener();
+    else this.closeListeners.add(listener);
+    return () => this.closeListeners.delete(listener);
+  }
+
+  private write({ header, body, encoding }: OutgoingMessage): void {
+    const size = body.reduce((sum, piece) => sum + piece.length, 0);
+    const head = encodeHeader(header, encoding.id, size);
+    if (!this.corked) {
+      this.corked = true;
+      this.socket.cork();
+      process.nextTick(() => {
+        this.corked = false;
+        this.socket.uncork();
+      });
+    }
+    this.queuedMessages++;
+    const sent = (): void => {
+      this.queuedMessages--;
+    };
+    if (size <= SMALL_MESSAGE) {
+      this.socket.write(body.length === 0 ? head : Buffer.concat([head, ...body], head.length + size), sent);
+      return;
+    }
+    this.socket.write(head);
+    body.forEach((piece, i) => {
+      if (i === body.length - 1) this.socket.write(piece, sent);
+      else this.socket.write(piece);
+    });
+  }
+
+  private frame(frame: Buffer): void {
+    const decoded = this.header(frame);
+    if (decoded === null) return;
+    const { header, encodingId, bodyStart } = decoded;
+    if (encodingId !== 0 && this.encodings.length > 1) {
+      const told = this.encodings.find((encoding) => encoding.id === encodingId);
+      if (told !== undefined) this.settle(told);
+    }
+    this.options.receive({ header, body: frame.subarray(bodyStart) }, this);
+  }
+
+  private tooLong(length: number, start: Buffer): void {
+    const decoded = this.header(start);
+    if (decoded === null) return;
+    const limit = this.options.limits.message;
+    this.options.reject(
+      decoded.header,
+      malError('Bad Encoding', `a message of ${length} bytes; the limit is ${limit}`),
+      this,
+    );
+  }
+
+  /** Null when the header cannot be read; the length in front of it keeps the stream in step. */
+  private header(frame: Buffer): DecodedHeader | null {
+    const missing = { from: this.remoteRoot, to: this.options.localRoot, now: fromMs(this.options.now()) };
+    try {
+      const decoded = decodeHeader(frame, missing);
+      const { header } = decoded;
+      return {
+        ...decoded,
+        header: {
+          ...header,
+          from: expand(header.from, this.remoteRoot),
+          to: expand(header.to, this.options.localRoot),
+        },
+      };
+    } catch (error) {
+      if (!isMalError(error)) throw error;
+      this.options.log('warn', 'maltcp message without a readable header', {
+        peer: this.remoteRoot,
+        reason: error.message,
+      });
+      return null;
+    }
+  }
+
+  private idle(): void {
+    if (this.socket.writableLength > 0) this.close(`the peer took nothing for ${this.options.limits.stallMs} ms`);
+    else if (this.frames.partial && this.pauses === 0) {
+      this.close(`the peer left a message unfinished for ${this.options.limits.stallMs} ms`);
+    }
+  }
+
+  private wake(): void {
+    const { waiting } = this;
+    this.waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  private closed(): void {
+    this.wake();
+    const listeners = [...this.closeListeners];
+    this.closeListeners.clear();
+    for (const listener of listeners) listener();
+  }
+}
+
+/** A short URI, as a name alone, belongs to the given root. */
+const expand = (uri: string, root: string): string => (uri.includes('://') ? uri : `${root}/${uri}`);
+
+export const rootUri = (host: string, port: number): string =>
+  `maltcp://${host.includes(':') ? `[${host}]` : host}:${port}`;
+
+const lost = (reason: string): MalError => malError('Destination Lost', reason);

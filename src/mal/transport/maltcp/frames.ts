@@ -1,0 +1,96 @@
+import { LARGEST_MESSAGE, LENGTH_BYTES, SMALLEST_MESSAGE } from './header.js';
+
+export interface FrameEvents {
+  /** A whole message, length included. */
+  readonly frame: (frame: Buffer) => void;
+  /** The beginning of a message that is too long; its remaining bytes are skipped. */
+  readonly tooLong: (length: number, start: Buffer) => void;
+  /** The stream is no sequence of messages; nothing more is read. */
+  readonly broken: (reason: string) => void;
+}
+
+/** Kept of a message that is too long: enough for its header. */
+const KEPT_START = 8192;
+
+/** Cuts a byte stream into messages; holds no more than what has come, and checks a length before it waits for so much. */
+export class Frames {
+  private pieces: Buffer[] = [];
+  private size = 0;
+  /** Length of the message that is coming in; 0 when its length is not known yet. */
+  private length = 0;
+  private skipping = 0;
+  private broken = false;
+
+  constructor(
+    private readonly longest: number,
+    private readonly events: FrameEvents,
+  ) {}
+
+  /** Whether the stream is in the middle of a message. */
+  get partial(): boolean {
+    return this.size > 0 || this.skipping > 0;
+  }
+
+  push(chunk: Buffer): void {
+    let rest = chunk;
+    while (rest.length > 0 && !this.broken) {
+      if (this.skipping > 0) {
+        const skipped = Math.min(this.skipping, rest.length);
+        this.skipping -= skipped;
+        rest = rest.subarray(skipped);
+      } else if (this.size === 0 && rest.length >= LENGTH_BYTES && this.whole(rest)) {
+        const { length } = this;
+        this.length = 0;
+        this.events.frame(rest.subarray(0, length));
+        rest = rest.subarray(length);
+      } else if (!this.broken) {
+        rest = this.collect(rest);
+      }
+    }
+  }
+
+  /** Reads the length; whether the whole message is in the chunk. */
+  private whole(chunk: Buffer): boolean {
+    return this.readLength(chunk) && this.length <= this.longest && chunk.length >= this.length;
+  }
+
+  private readLength(start: Buffer): boolean {
+    this.length = start.readUInt32BE(0);
+    if (this.length >= SMALLEST_MESSAGE && this.length <= LARGEST_MESSAGE) return true;
+    this.broken = true;
+    this.events.broken(`no message has ${this.length} bytes`);
+    return false;
+  }
+
+  /** Takes from the chunk what the message under way still lacks; gives back the rest. */
+  private collect(chunk: Buffer): Buffer {
+    const wanted =
+      this.length === 0 ? LENGTH_BYTES : Math.min(this.length, this.longest < this.length ? KEPT_START : this.length);
+    const taken = chunk.subarray(0, wanted - this.size);
+    this.pieces.push(taken);
+    this.size += taken.length;
+    if (this.size === wanted) {
+      const message = this.pieces.length === 1 ? this.pieces[0]! : Buffer.concat(this.pieces, this.size);
+      if (this.length === 0) {
+        this.pieces = [message];
+        this.readLength(message);
+      } else {
+        this.finish(message);
+      }
+    }
+    return chunk.subarray(taken.length);
+  }
+
+  private finish(message: Buffer): void {
+    const { length } = this;
+    this.pieces = [];
+    this.size = 0;
+    this.length = 0;
+    if (length <= this.longest) {
+      this.events.frame(message);
+    } else {
+      this.skipping = length - message.length;
+      this.events.tooLong(length, message);
+    }
+  }
+}
