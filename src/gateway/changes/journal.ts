@@ -253,3 +253,33 @@ async function insertRows(
   const ids = new Map(inserted.rows.map((row) => [`${row.domain} ${row.key}`, row.id]));
   return rows.map(({ change }) => ids.get(idOf({ kind: 'new', entry: change.entry }))!);
 }
+
+/**
+ * Ids of the rows of these entries, in their order, for products that are asked for by name. One that the journal has not seen
+ * yet gets a row that is not current, so that the change itself is still new when the feed or a sweep brings it.
+ */
+export async function ensureJournal(
+  tx: Kysely<CoreTables>,
+  backend: string,
+  entries: readonly Entry[],
+): Promise<readonly bigint[]> {
+  if (entries.length === 0) return [];
+  const rows = entries.map((entry) => ({
+    domain: domainText(entry.metadata.productRef.domain),
+    key: entry.metadata.productRef.key,
+    revision: entry.revision,
+    ...columns(entry, entry.updatedAt),
+  }));
+  const place = (row: { domain: string; key: string; revision: string }) =>
+    JSON.stringify([row.domain, row.key, row.revision]);
+  const distinct = [...new Map(rows.map((row) => [place(row), row])).values()];
+  const found = await sql<{ id: bigint; domain: string; key: string; revision: string }>`
+    insert into journal (backend, current, domain, key, revision, kind, ready_ns, ${NAMES})
+    select ${backend}, false, domain, key, revision, 'initial', updated_ns, ${NAMES}
+    from jsonb_to_recordset(${JSON.stringify(distinct)}::jsonb) as r(domain text, key text, revision text, ${COLUMNS})
+    order by domain, key, revision
+    on conflict (backend, domain, key, revision) do update set revision = excluded.revision
+    returning id, domain, key, revision`.execute(tx);
+  const ids = new Map(found.rows.map((row) => [place(row), row.id]));
+  return rows.map((row) => ids.get(place(row))!);
+}

@@ -1,0 +1,79 @@
+import type { Kysely } from 'kysely';
+import { isMpdError, toMpdError } from '../../mpd/index.js';
+import { withRetry } from '../../store/index.js';
+import type { CoreTables } from '../schema.js';
+import type { Destination, Targets } from '../targets.js';
+import { entryOf } from '../values.js';
+import type { Outcome } from './outcome.js';
+import { deliveryPath } from './path-template.js';
+import type { Claimed, DeliveryRow } from './rows.js';
+import { claimPaths, type PathAnswer, type PathClaim, targetPath } from './target-path.js';
+
+export interface Prepared {
+  /** May be sent now. */
+  readonly ready: readonly Claimed[];
+  /** May not, with what is to be written of them. */
+  readonly settled: readonly Outcome[];
+}
+
+/** Finds out where leased rows go and takes their paths. */
+export async function prepare(
+  db: Kysely<CoreTables>,
+  rows: readonly DeliveryRow[],
+  targets: Targets,
+  options: { readonly ttlMs: number; readonly busyMs: number },
+): Promise<Prepared> {
+  const settled: Outcome[] = [];
+  const placed = new Map<string, Omit<Claimed, 'abandoned'>>();
+  for (const row of rows) {
+    const place = placeOf(row, targets);
+    if ('kind' in place) {
+      settled.push(place);
+      continue;
+    }
+    const key = JSON.stringify([place.path.target, place.path.path]);
+    if (placed.has(key)) settled.push(waiting(row, place.filename, options.busyMs));
+    else placed.set(key, place);
+  }
+  const claims: PathClaim[] = [...placed.values()];
+  const answers = await withRetry(db, (tx) => claimPaths(tx, claims, options.ttlMs));
+  const ready: Claimed[] = [];
+  for (const place of placed.values()) {
+    const answer = answers.get(place.row.id)!;
+    if (answer.status === 'taken') ready.push({ ...place, abandoned: answer.abandoned });
+    else settled.push(refused(place, answer, options.busyMs));
+  }
+  return { ready, settled };
+}
+
+function placeOf(row: DeliveryRow, targets: Targets): Omit<Claimed, 'abandoned'> | Outcome {
+  let filename = row.filename;
+  try {
+    const entry = entryOf(row);
+    filename ??= deliveryPath(entry, row.path_template);
+    const destination: Destination = targets.resolve(row.deliver_to, row.secret);
+    return { row, entry, destination, filename, path: targetPath(destination.uri, filename) };
+  } catch (error) {
+    const fault = isMpdError(error) ? error : toMpdError(error);
+    const cause = fault.message;
+    return { kind: 'ended', row, path: null, filename, state: 'dead', errorClass: 'refuse', cause, bytes: 0 };
+  }
+}
+
+function refused(
+  { row, filename }: Omit<Claimed, 'abandoned'>,
+  answer: Exclude<PathAnswer, { status: 'taken' }>,
+  busyMs: number,
+): Outcome {
+  const base = { row, path: null, filename, bytes: 0 };
+  if (answer.status === 'superseded')
+    return { ...base, kind: 'ended', state: 'superseded', errorClass: null, cause: answer.reason };
+  if (answer.status === 'conflict')
+    return { ...base, kind: 'ended', state: 'dead', errorClass: 'refuse', cause: answer.reason };
+  return waiting(row, filename, busyMs);
+}
+
+const waiting = (row: DeliveryRow, filename: string, delayMs: number): Outcome => ({
+  ...{ kind: 'postponed', row, path: null, filename, reason: 'wait' },
+  ...{ errorClass: null, cause: null, delayMs, bytes: 0 },
+});

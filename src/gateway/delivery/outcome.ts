@@ -1,0 +1,52 @@
+import type { ErrorClass } from '../../mpd/index.js';
+import type { DeliveryRow, TargetPath } from './rows.js';
+
+/** What lies at the target after a transfer. */
+export interface LandedFile {
+  readonly filename: string;
+  readonly location: string;
+  readonly bytes: number;
+  /** SHA-256. */
+  readonly checksum: Uint8Array;
+  readonly sourceCheck: 'ok' | 'mismatch' | 'none';
+  readonly targetCheck: 'verified' | 'size';
+}
+
+/** What a worker has to say about a row it holds. */
+export type Outcome =
+  /** The file is there; nobody was told yet. */
+  | { readonly kind: 'landed'; readonly row: DeliveryRow; readonly path: TargetPath; readonly file: LandedFile }
+  /** Verified: told to the world. */
+  | { readonly kind: 'notified'; readonly row: DeliveryRow; readonly path: TargetPath; readonly file: LandedFile }
+  /** No try any more. */
+  | Ended
+  /** Back into the queue. */
+  | Postponed
+  /** The row is somebody else's, or was withdrawn: only the path is let go. */
+  | { readonly kind: 'lost'; readonly row: DeliveryRow; readonly path: TargetPath | null; readonly bytes: number };
+
+export interface Ended {
+  readonly kind: 'ended';
+  readonly row: DeliveryRow;
+  readonly path: TargetPath | null;
+  readonly filename: string | null;
+  readonly state: 'dead' | 'superseded' | 'withdrawn';
+  readonly errorClass: ErrorClass | 'held' | null;
+  readonly cause: string;
+  readonly sourceCheck?: 'mismatch';
+  readonly bytes: number;
+}
+
+export interface Postponed {
+  readonly kind: 'postponed';
+  readonly row: DeliveryRow;
+  readonly path: TargetPath | null;
+  readonly filename: string | null;
+  /** `attempt` counts and may end at the deadline; `wait` is nobody's fault. */
+  readonly reason: 'attempt' | 'wait';
+  readonly errorClass: ErrorClass | null;
+  readonly cause: string | null;
+  readonly delayMs: number;
+  /** How far the attempt came. */
+  readonly bytes: number;
+}

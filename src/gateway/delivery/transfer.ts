@@ -1,0 +1,212 @@
+import { createHash } from 'node:crypto';
+import { deliveryFailed, isMpdError, MpdError } from '../../mpd/index.js';
+import type { Backend, Body } from '../backend.js';
+import { crashPoint } from '../crash-point.js';
+import type { PutResult } from '../target.js';
+import { domainOf, productRef } from '../values.js';
+import { type ClaimResult, claimCheck } from './claim.js';
+import type { LandedFile } from './outcome.js';
+import type { Claimed } from './rows.js';
+import { untilAborted } from './source.js';
+import { type StallWatch, watchStall } from './stall.js';
+
+export interface TransferOptions {
+  readonly verify: 'readback' | 'remote';
+  readonly stallMs: number;
+  /** First part of temporary names: tells this store's deliveries from those of others at the same target. */
+  readonly storeId: string;
+  /** Bytes sent so far. */
+  readonly progress: (bytes: number) => void;
+}
+
+/** What a check of a file of unknown size may take: that of 1 GiB. */
+const UNKNOWN_SIZE = 2 ** 30;
+
+/** A transfer that came to nothing: which side was at fault. */
+export class TransferError extends Error {
+  readonly side: 'source' | 'target' | 'held';
+  readonly fault: MpdError;
+
+  constructor(side: TransferError['side'], fault: MpdError) {
+    super(fault.message, { cause: fault });
+    this.side = side;
+    this.fault = fault;
+  }
+}
+
+/**
+ * Sends one product and answers what lies at the target then; nothing is written to the store. Where an earlier worker was lost,
+ * what it left is looked at first, so that a file that landed is not sent again. Fails with TransferError or the signal's reason.
+ */
+export async function transfer(
+  claimed: Claimed,
+  backend: Backend,
+  options: TransferOptions,
+  signal: AbortSignal,
+): Promise<LandedFile> {
+  const { row, entry, destination, filename, abandoned } = claimed;
+  const { target, uri } = destination;
+  const stall = watchStall(options.stallMs);
+  const either = AbortSignal.any([signal, stall.signal]);
+  const deliveryId = (id: bigint): string => `${options.storeId}-${id}`;
+  let failure = (): TransferError | null => null;
+  try {
+    if (abandoned !== null) await target.clean(uri, filename, deliveryId(abandoned), either);
+    if (row.was !== 'queued') {
+      stall.allow(Number(row.bytes ?? entry.metadata.fileMetadata?.fileSize ?? UNKNOWN_SIZE));
+      await target.clean(uri, filename, deliveryId(row.id), either);
+      const found =
+        row.was === 'landed' ? await confirm(claimed, either) : await discover(claimed, backend, either, stall);
+      if (found !== null) return found;
+      stall.allow(0);
+    }
+    const source = await open(claimed, backend, either, stall.touch);
+    const checked = checkedStream(source, claimed, stall);
+    failure = checked.failure;
+    const result = await target.put(
+      uri,
+      filename,
+      { size: source.size, stream: checked.stream },
+      {
+        verify: options.verify,
+        overwrite: row.overwrite,
+        deliveryId: deliveryId(row.id),
+        epoch: Number(row.epoch),
+        signal: either,
+        progress: (bytes) => {
+          stall.touch();
+          options.progress(bytes);
+        },
+      },
+    );
+    crashPoint('after-rename');
+    return landed(result, filename, checked.result(result));
+  } catch (error) {
+    throw signal.aborted ? signal.reason : (failure() ?? faultOf(error));
+  } finally {
+    stall.end();
+  }
+}
+
+function faultOf(error: unknown): TransferError {
+  if (error instanceof TransferError) return error;
+  if (isMpdError(error)) return new TransferError('target', error);
+  return new TransferError('target', deliveryFailed(String((error as Error)?.message ?? error), 'retry', error));
+}
+
+const asSource = (error: unknown): TransferError => {
+  if (error instanceof TransferError) return error;
+  if (isMpdError(error)) return new TransferError('source', error);
+  const message = `the source failed: ${(error as Error)?.message ?? String(error)}`;
+  return new TransferError('source', new MpdError('Internal', { class: 'retry', message, cause: error }));
+};
+
+async function open({ row }: Claimed, backend: Backend, signal: AbortSignal, touch: () => void): Promise<Body> {
+  const ref = productRef(domainOf(row.domain), row.key, Number(row.version));
+  try {
+    const body = await backend.open(ref, { revision: row.revision, offset: 0, signal, progress: touch });
+    if (body.revision === row.revision) return body;
+    await endUnread(body);
+    throw new MpdError('Unknown', { class: 'refuse', message: 'the product has other content now' });
+  } catch (error) {
+    throw signal.aborted ? error : asSource(error);
+  }
+}
+
+async function endUnread(body: Body): Promise<void> {
+  await body.stream[Symbol.asyncIterator]().return?.();
+}
+
+/** The body as it is sent: its claim is checked before its end is told, so that a held product never becomes visible. */
+function checkedStream(body: Body, { row, entry }: Claimed, stall: StallWatch) {
+  const claim = body.claim ?? entry.claim;
+  const hold = row.on_bad_source === 'hold' && row.source_check !== 'mismatch';
+  // The target answers the SHA-256 of what it read: no need to compute that twice.
+  const free = claim?.algorithm === 'sha-256' && !hold;
+  const check = claimCheck(free ? null : claim);
+  let result: ClaimResult | null = null;
+  let failure: TransferError | null = null;
+  const fail = (error: TransferError): MpdError => {
+    failure = error;
+    return error.fault;
+  };
+  async function* stream(): AsyncGenerator<Uint8Array> {
+    let bytes = 0;
+    try {
+      for await (const chunk of body.stream) {
+        stall.touch();
+        check.update(chunk);
+        bytes += chunk.length;
+        yield chunk;
+      }
+    } catch (error) {
+      throw fail(asSource(error));
+    }
+    result = check.result();
+    if (hold && result.check === 'mismatch') throw fail(new TransferError('held', deliveryFailed(result.reason!)));
+    stall.allow(bytes);
+    crashPoint('after-send');
+  }
+  return {
+    stream: stream(),
+    /** The source's own failure, however the target passed it on. */
+    failure: () => failure,
+    result: (put: PutResult): LandedFile['sourceCheck'] => {
+      if (free) return Buffer.from(claim.value).equals(put.checksum) ? 'ok' : 'mismatch';
+      return result?.check ?? 'none';
+    },
+  };
+}
+
+const landed = (
+  result: Pick<PutResult, 'location' | 'bytes' | 'checksum' | 'targetCheck'>,
+  filename: string,
+  sourceCheck: LandedFile['sourceCheck'],
+): LandedFile => ({ ...result, filename, sourceCheck });
+
+/** A file that the ledger says has landed: still there, and still what was sent? null = send again. */
+async function confirm({ row, destination, filename }: Claimed, signal: AbortSignal): Promise<LandedFile | null> {
+  if (row.checksum === null || row.bytes === null || row.source_check === null) return null;
+  const found = await destination.target.stat(destination.uri, filename, { checksum: true, signal });
+  if (found === null || BigInt(found.bytes) !== row.bytes) return null;
+  if (found.checksum !== null && !Buffer.from(found.checksum).equals(row.checksum)) return null;
+  const sent = { location: found.location, bytes: found.bytes, checksum: row.checksum };
+  return landed({ ...sent, targetCheck: found.checksum === null ? 'size' : 'verified' }, filename, row.source_check);
+}
+
+/** A worker was lost and its file may have landed: what lies there against what the source gives. null = send. */
+async function discover(
+  claimed: Claimed,
+  backend: Backend,
+  signal: AbortSignal,
+  stall: StallWatch,
+): Promise<LandedFile | null> {
+  const { row, entry, destination, filename } = claimed;
+  const found = await destination.target.stat(destination.uri, filename, { checksum: true, signal });
+  if (found === null || found.checksum === null) return null;
+  const body = await open(claimed, backend, signal, stall.touch);
+  if (body.size !== null && body.size !== found.bytes) {
+    await endUnread(body);
+    return null;
+  }
+  const hash = createHash('sha256');
+  const check = claimCheck(body.claim ?? entry.claim);
+  try {
+    for await (const chunk of untilAborted(body.stream, signal)) {
+      stall.touch();
+      hash.update(chunk);
+      check.update(chunk);
+    }
+  } catch (error) {
+    throw signal.aborted ? error : asSource(error);
+  }
+  const checksum = new Uint8Array(hash.digest());
+  if (!Buffer.from(found.checksum).equals(checksum)) return null;
+  const sourceCheck = check.result().check;
+  if (sourceCheck === 'mismatch' && row.on_bad_source === 'hold' && row.source_check !== 'mismatch') return null;
+  return landed(
+    { location: found.location, bytes: found.bytes, checksum, targetCheck: 'verified' },
+    filename,
+    sourceCheck,
+  );
+}
