@@ -29,8 +29,7 @@ export async function keepLease<Database, Result>(
   try {
     return await fn(signal ? AbortSignal.any([signal, lost.signal]) : lost.signal);
   } catch (error) {
-    if (!lost.signal.aborted)
-      await releaseLease(db, lease).catch((err) => log.debug({ err }, 'a lease was not released'));
+    if (!lost.signal.aborted) await letGo(db, lease, log);
     throw error;
   } finally {
     done.abort();
@@ -109,6 +108,10 @@ export async function holdLease<Database, Result>(
       await sleep(pollMs * (0.8 + 0.4 * Math.random()), undefined, signal ? { signal } : {}).catch(() => undefined);
       continue;
     }
+    if (signal?.aborted) {
+      await letGo(db, lease, log);
+      break;
+    }
     log.debug({ name, epoch: lease.epoch }, 'took a lease');
     let aborted: AbortSignal | undefined;
     try {
@@ -116,13 +119,18 @@ export async function holdLease<Database, Result>(
         aborted = inner;
         return fn(inner, lease.epoch);
       });
-      await releaseLease(db, lease).catch((err) => log.debug({ err, name }, 'a lease was not released'));
+      await letGo(db, lease, log);
       return result;
     } catch (error) {
       if (!aborted?.aborted) throw error;
     }
   }
   return undefined;
+}
+
+/** Without it the lease ends by itself, a little later. */
+async function letGo<Database>(db: Kysely<Database>, lease: Lease, log: Log): Promise<void> {
+  await releaseLease(db, lease).catch((err) => log.debug({ err, key: lease.key }, 'a lease was not released'));
 }
 
 /** In a transaction: fails with class `retry` unless lease `name` is still at `epoch`, and keeps it so until the end; be short. */

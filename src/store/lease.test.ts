@@ -99,10 +99,10 @@ describe('a takeover', () => {
 
 describe('keepLease', () => {
   it('holds the lease for as long as the work takes', async () => {
-    const [{ lease } = undefined!] = await take('x', 1, 300);
-    const result = await keepLease(store.db, lease, { ttlMs: 300 }, async (signal) => {
+    const [{ lease } = undefined!] = await take('x', 1, 1_500);
+    const result = await keepLease(store.db, lease, { ttlMs: 1_500 }, async (signal) => {
       for (let n = 0; n < 10; n++) {
-        await sql`select pg_sleep(0.1)`.execute(store.db);
+        await sql`select pg_sleep(0.2)`.execute(store.db);
         expect(
           await takeLeases(store.db, JOBS, { owner: 'thief', ttlMs: 1, limit: 1, where: sql<boolean>`t.id = 1` }),
         ).toEqual([]);
@@ -115,8 +115,8 @@ describe('keepLease', () => {
   });
 
   it('aborts the work when the row went to somebody else', async () => {
-    const [{ lease } = undefined!] = await take('x', 1, 300);
-    const work = keepLease(store.db, lease, { ttlMs: 300 }, async (signal) => {
+    const [{ lease } = undefined!] = await take('x', 1, 1_500);
+    const work = keepLease(store.db, lease, { ttlMs: 1_500 }, async (signal) => {
       await sql`update job set owner = 'y', epoch = epoch + 1 where id = 1`.execute(store.db);
       await untilAborted(signal);
       throw signal.reason;
@@ -130,10 +130,10 @@ describe('keepLease', () => {
   });
 
   it('aborts the work before the lease ends when the database does not answer', async () => {
-    const [{ lease } = undefined!] = await take('x', 1, 600);
+    const [{ lease } = undefined!] = await take('x', 1, 1_500);
     await store.db.transaction().execute(async (trx) => {
       await sql`select from job where id = 1 for update`.execute(trx);
-      const work = keepLease(store.db, lease, { ttlMs: 600 }, async (signal) => {
+      const work = keepLease(store.db, lease, { ttlMs: 1_500 }, async (signal) => {
         await untilAborted(signal);
         const { rows } = await sql<{
           valid: boolean;
@@ -174,7 +174,7 @@ describe('holdLease', () => {
 
   it('aborts, waits and begins again with a new epoch when the lease was lost; writes of the old epoch are refused', async () => {
     const epochs: bigint[] = [];
-    const result = await holdLease(store.db, 'sweep', { ttlMs: 300, pollMs: 20 }, async (signal, epoch) => {
+    const result = await holdLease(store.db, 'sweep', { ttlMs: 1_500, pollMs: 20 }, async (signal, epoch) => {
       epochs.push(epoch);
       if (epoch > 1n) return 'second';
       await store.db.transaction().execute((trx) => assertLease(trx, 'sweep', epoch));
@@ -192,13 +192,18 @@ describe('holdLease', () => {
 
   it('ends quietly when told to while it waits or works, and gives errors of the work', async () => {
     const stop = new AbortController();
-    const first = holdLease(store.db, 'one', { ttlMs: 5_000, pollMs: 20, signal: stop.signal }, async (signal) => {
+    let begun: () => void = () => undefined;
+    const working = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const options = { ttlMs: 5_000, pollMs: 20, signal: stop.signal };
+    const first = holdLease(store.db, 'one', options, async (signal) => {
+      begun();
       await untilAborted(signal);
       throw signal.reason;
     });
-    const second = holdLease(store.db, 'one', { ttlMs: 5_000, pollMs: 20, signal: stop.signal }, () =>
-      Promise.resolve('ran'),
-    );
+    await working;
+    const second = holdLease(store.db, 'one', options, () => Promise.resolve('ran'));
     await sql`select pg_sleep(0.1)`.execute(store.db);
     stop.abort();
     expect(await Promise.all([first, second])).toEqual([undefined, undefined]);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync } from 'node:fs';
+import { accessSync, chmodSync, constants, mkdtempSync, statfsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,9 @@ import { type Migrations, migrate } from './migrate.js';
 
 /** Port of the run's server keeper, set by `test/global-setup.ts`. */
 export const KEEPER_PORT = 'MPD_TEST_KEEPER_PORT';
+
+/** Bytes free, so that a container's small default is left alone. */
+const MEMORY_NEEDED = 2 ** 30;
 
 export interface TestStore<Database> extends Store<Database> {
   [Symbol.asyncDispose](): Promise<void>;
@@ -44,12 +47,24 @@ export async function testStore<Database = unknown>(options: TestStoreOptions = 
   return { ...store, close, [Symbol.asyncDispose]: close };
 }
 
-/** A server for tests: files in the temporary folder, no waiting for the disk, gone with this process. */
+/** A server for tests: files in memory where possible, no waiting for the disk, gone with this process. */
 export async function startTestServer(): Promise<EmbeddedServer> {
-  const dir = mkdtempSync(join(tmpdir(), 'mpd-test-'));
+  const dir = mkdtempSync(join(quickFolder(), 'mpd-test-'));
   chmodSync(dir, 0o755);
   const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '200' };
   return startEmbedded({ dir, log: silentLog, ephemeral: true, settings });
+}
+
+/** A new database is some three hundred small files: ten times quicker in memory. */
+function quickFolder(): string {
+  try {
+    const { bavail, bsize } = statfsSync('/dev/shm');
+    accessSync('/dev/shm', constants.W_OK);
+    if (bavail * bsize > MEMORY_NEEDED) return '/dev/shm';
+  } catch {
+    return tmpdir();
+  }
+  return tmpdir();
 }
 
 async function testServer(): Promise<{ url: string; release(): Promise<void> }> {
