@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { stringify } from 'yaml';
 import { parseConfig } from '../src/config/index.js';
@@ -56,6 +57,7 @@ export async function testGateway({ config = {}, share }: TestGatewayOptions = {
   const parsed = parseConfig(stringify({ ...own, ...config }), { file: null, folder: dir });
   const log = pino({ level: process.env.MPD_TEST_LOG ?? 'silent' });
   const started = await startGateway(parsed.config, { log });
+  await untilReady(started);
   return {
     ...started,
     dir,
@@ -70,4 +72,14 @@ export async function testGateway({ config = {}, share }: TestGatewayOptions = {
       if (!share) rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Every backend imported, every part well. */
+async function untilReady({ gateway }: Started): Promise<void> {
+  for (let i = 0; i < 400; i++) {
+    const { ready } = await gateway.health();
+    if (ready) return;
+    await sleep(50);
+  }
+  throw new Error(`the gateway is not ready: ${JSON.stringify(await gateway.health())}`);
 }

@@ -45,7 +45,9 @@ export const url = (help: string, protocols: readonly string[], more: Partial<Fi
   z
     .string({ error: 'expected a URL' })
     .refine(
-      (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol.slice(0, -1)),
+      // An empty host is PostgreSQL's way to name a socket: postgresql://user@/name?host=/folder.
+      (value) =>
+        URL.canParse(value.replace('@/', '@socket/')) && protocols.some((name) => value.startsWith(`${name}://`)),
       `must be a URL that starts with ${protocols.map((protocol) => `${protocol}://`).join(' or ')}`,
     )
     .meta(meta(help, 'URL', more));

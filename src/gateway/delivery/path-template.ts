@@ -4,7 +4,7 @@ import { checkRelativePath, safeSegment } from './file-name.js';
 
 /**
  * Sub-folders by template, as in `{productType}/{created:yyyy}/{created:DDD}`. Fields: `productType`, `source`, `key`,
- * `folder` (the product's own folders), `domain` (one folder an element), `attribute.NAME`, and the times `created`,
+ * `folder` (the product's own folders; the file then keeps its own name), `domain` (one folder an element), `attribute.NAME`, and the times `created`,
  * `content` (its start), `updated` with a format of yyyy MM dd DDD HH mm ss. A value that is not there is `none`.
  */
 const FIELD = /\{([^{}]*)\}/g;
@@ -26,8 +26,10 @@ export function deliveryPath(
   entry: Pick<Entry, 'metadata' | 'updatedAt' | 'path' | 'fileName'>,
   template: string | null,
 ): string {
-  const file = safeSegment(entry.fileName ?? entry.metadata.productRef.key);
-  if (template === null) return file;
+  const name = entry.fileName ?? entry.metadata.productRef.key;
+  if (template === null) return safeSegment(name);
+  const inFolder = template.includes('{folder}') && entry.path !== null;
+  const file = safeSegment(inFolder ? (entry.fileName ?? entry.path.split('/').at(-1)!) : name);
   const folders = template.replace(FIELD, (_whole, field: string) => fieldValue(field, entry));
   const path = [
     ...folders
@@ -74,7 +76,7 @@ function fieldValue(
     case 'domain':
       return metadata.productRef.domain.map(segment).join('/') || 'none';
     case 'folder':
-      return (path ?? '').split('/').slice(0, -1).map(segment).join('/') || 'none';
+      return (path ?? '').split('/').slice(0, -1).map(segment).join('/');
     default:
       return segment(attribute(metadata.attributes, name.slice('attribute.'.length)));
   }
