@@ -67,10 +67,12 @@ async function connect<Database>(
     keepAlive: true,
   };
   const pool = new pg.Pool({ ...config, max: options.poolSize ?? 10, idleTimeoutMillis: 30_000 });
-  pool.on('error', (error) => log.warn({ err: error }, 'an idle connection to the store was lost'));
+  let closed: Promise<void> | undefined;
+  pool.on('error', (error) => {
+    if (closed === undefined) log.warn({ err: error }, 'an idle connection to the store was lost');
+  });
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: classifyingPool(pool) }) });
   const listener = createListener(config, log);
-  let closed: Promise<void> | undefined;
   const close = async () => {
     await listener.close();
     await db.destroy();
