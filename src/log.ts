@@ -75,25 +75,24 @@ function writable(write: (line: string) => void): Writable {
   });
 }
 
-/** An error with its causes; bigint and binary fields, which JSON has no form for, as text. */
+/** An error with its causes and its plain fields; objects that hang on it (connections, requests) are left out. */
 function errorOf(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  const own = Object.fromEntries(
-    Object.entries(error)
-      .filter(([key]) => key !== 'cause')
-      .map(([key, value]) => [key, plain(value)]),
-  );
+  const own = Object.entries(error).flatMap(([key, value]) => {
+    const text = plain(value);
+    return text === undefined ? [] : [[key, text]];
+  });
   return {
     type: error.name,
     message: error.message,
-    ...own,
+    ...Object.fromEntries(own),
     stack: error.stack,
     ...(error.cause === undefined ? {} : { cause: errorOf(error.cause) }),
   };
 }
 
-function plain(value: unknown): unknown {
+function plain(value: unknown): string | number | boolean | undefined {
   if (typeof value === 'bigint') return String(value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
-  return value;
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : undefined;
 }

@@ -1,4 +1,4 @@
-import { mkdir, open, rename } from 'node:fs/promises';
+import { open, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { telemetryFiles } from './telemetry.js';
@@ -8,13 +8,12 @@ export async function generate(folder: string, everyMs: number, signal: AbortSig
   const next = telemetryFiles();
   while (!signal.aborted) {
     const file = next(BigInt(Date.now()) * 1_000_000n);
-    await publish(join(folder, file.path), file.bytes);
+    await publish(join(folder, file.name), file.bytes);
     await sleep(everyMs, undefined, { signal }).catch(() => undefined);
   }
 }
 
 async function publish(path: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
   const temporary = join(dirname(path), `.${basename(path)}.part`);
   const file = await open(temporary, 'wx');
   try {

@@ -2,8 +2,7 @@ import { CDS_16_32_16, encodeTimeCode, packetWriter } from '../../formats/space-
 
 /** One file of telemetry as a ground station would have filed it. */
 export interface TelemetryFile {
-  /** Relative path, `/` between folders. */
-  readonly path: string;
+  readonly name: string;
   readonly bytes: Uint8Array;
   readonly packets: number;
 }
@@ -33,9 +32,8 @@ export function telemetryFiles(): (start: bigint) => TelemetryFile {
       if (!isLost) packets.push(packet);
     }
     const stamp = new Date(Number(start / 1_000_000n)).toISOString();
-    const day = stamp.slice(0, 10);
     const name = `TM_${stamp.slice(0, 19).replace(/[-:]/g, '')}_${String(serial).padStart(5, '0')}.ccsds`;
-    return { path: `telemetry/${day}/${name}`, bytes: Buffer.concat(packets), packets: packets.length };
+    return { name, bytes: Buffer.concat(packets), packets: packets.length };
   };
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -32,6 +32,8 @@ export const DOMAIN = 'demo';
 export function makeWorkspace({ cwd, dir, data, port }: WorkspaceOptions): Workspace {
   const temporary = data === undefined;
   const root = temporary ? mkdtempSync(join(tmpdir(), 'mpd-demo-')) : resolve(cwd, data);
+  // The database may run as a user of its own, who has to pass.
+  if (temporary) chmodSync(root, 0o755);
   const products = dir === undefined ? join(root, 'products') : resolve(cwd, dir);
   const delivered = join(root, 'delivered');
   for (const folder of [root, delivered, ...(dir === undefined ? [products] : [])])
