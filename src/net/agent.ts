@@ -15,7 +15,7 @@ type Connect = (
 /** A keep-alive agent that checks the host, also a literal address, and resolves names by the guard, at each new connection. */
 export function guardedAgent(
   scheme: 'http' | 'https',
-  check: (url: string) => URL,
+  check: (url: string) => unknown,
   lookup: (scheme: string, port: number) => LookupFunction,
 ): HttpAgent {
   const agent = scheme === 'https' ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });

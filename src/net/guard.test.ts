@@ -252,6 +252,12 @@ describe('at connect time', () => {
     );
   });
 
+  it('does not mind the path of a connection that will serve many', async () => {
+    const rooted = guard([{ scheme: 'sftp', host: 'a.int', root: '/in' }], { resolve: to('127.0.0.1') });
+    expect(await read(await rooted.connect(`sftp://a.int:${port}`))).toBe('hello');
+    expect(() => rooted.check(`sftp://a.int:${port}`)).toThrow(expect.objectContaining(refusal));
+  });
+
   it('can be widened without widening the original', async () => {
     const narrow = guard([{ scheme: 'sftp', host: 'a.int' }], { resolve: to('127.0.0.1') });
     const wide = narrow.allowing([{ scheme: 'sftp', host: 'b.int' }]);

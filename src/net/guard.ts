@@ -44,15 +44,15 @@ export interface ConnectOptions {
 export interface Guard {
   /** Scheme, host, port and path, without a look at the network. Throws; gives the URL parsed. */
   check(url: string | URL): URL;
-  /** Checked addresses of a URL's host. */
+  /** Checked addresses of a URL's host; its path is not looked at. */
   resolve(url: string | URL): Promise<readonly LookupAddress[]>;
-  /** A connection for protocols that take one (SSH, FTP). Failures to connect are of class `target-down`. */
+  /** A connection for protocols that take one (SSH, FTP), to host and port of the URL; its path is not looked at. Failures to connect are of class `target-down`. */
   connect(url: string | URL, options?: ConnectOptions): Promise<Socket>;
   /** `lookup` option of sockets, requests and dispatchers. They skip it for literal addresses: {@link check} those. */
   lookup(scheme: string, port?: number): LookupFunction;
   /** An agent for clients that take one (S3, search, SOAP); it also checks literal addresses. One per scheme, keeps connections. */
   agent(scheme: 'http' | 'https'): Agent;
-  /** The same guard with further rules. */
+  /** The same guard with further rules; closed with this one. */
   allowing(rules: readonly AllowRule[]): Guard;
   close(): void;
 }
@@ -61,19 +61,26 @@ export function createGuard(options: GuardOptions): Guard {
   const { allow, list = 'targets.allow', resolve = systemResolve } = options;
   const rules = allow.map(compileRule);
   const agents = new Map<string, Agent>();
+  const derived: Guard[] = [];
   const ofScheme = (scheme: string) => rules.filter((rule) => rule.scheme === scheme);
 
-  const check = (given: string | URL): URL => {
-    const url = parse(given);
+  /** The rules for the URL's scheme, host and port. */
+  const permitting = (url: URL): readonly Rule[] => {
     const scheme = schemeOf(url);
     const known = ofScheme(scheme);
     if (known.length === 0) throw refused(url, `scheme ${scheme} is not on the list ${list}`);
-    const bad = badPath(url);
-    if (bad) throw refused(url, bad);
     const permitted =
       scheme === 'file' ? known.filter(() => isLocal(url)) : known.filter((rule) => permitsHost(rule, url));
     if (permitted.length === 0)
       throw refused(url, `host ${url.host || '(none)'} is not on the list ${list} for scheme ${scheme}`);
+    return permitted;
+  };
+
+  const check = (given: string | URL): URL => {
+    const url = parse(given);
+    const permitted = permitting(url);
+    const bad = badPath(url);
+    if (bad) throw refused(url, bad);
     if (!permitted.some((rule) => withinRoot(rule, url)))
       throw refused(url, `the path is outside the folders of the list ${list}`);
     return url;
@@ -108,15 +115,15 @@ export function createGuard(options: GuardOptions): Guard {
   };
 
   const checkedResolve = async (given: string | URL) => {
-    const url = check(given);
-    const permitted = ofScheme(schemeOf(url)).filter((rule) => withinRoot(rule, url));
-    return addresses(schemeOf(url), url.hostname, portOf(url), permitted).catch((error) => {
+    const url = parse(given);
+    return addresses(schemeOf(url), url.hostname, portOf(url), permitting(url)).catch((error) => {
       throw isMpdError(error) ? error : deliveryFailed(`${where(url)}: ${error.message}`, 'target-down', error);
     });
   };
 
   const connect = async (given: string | URL, { signal, timeoutMs = 10_000 }: ConnectOptions = {}) => {
-    const url = check(given);
+    const url = parse(given);
+    permitting(url);
     const port = portOf(url);
     if (port === undefined) throw refused(url, `scheme ${schemeOf(url)} has no usual port: name one`);
     const limit = AbortSignal.timeout(timeoutMs);
@@ -131,12 +138,17 @@ export function createGuard(options: GuardOptions): Guard {
     connect,
     lookup,
     agent(scheme) {
-      const known = agents.get(scheme) ?? guardedAgent(scheme, check, lookup);
+      const known = agents.get(scheme) ?? guardedAgent(scheme, (url) => permitting(new URL(url)), lookup);
       agents.set(scheme, known);
       return known;
     },
-    allowing: (more) => createGuard({ ...options, allow: [...allow, ...more] }),
+    allowing(more) {
+      const wider = createGuard({ ...options, allow: [...allow, ...more] });
+      derived.push(wider);
+      return wider;
+    },
     close() {
+      for (const guard of derived.splice(0)) guard.close();
       for (const agent of agents.values()) agent.destroy();
     },
   };

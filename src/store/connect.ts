@@ -65,6 +65,7 @@ async function connect<Database>(
     types: typeParsers,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
   };
   const pool = new pg.Pool({ ...config, max: options.poolSize ?? 10, idleTimeoutMillis: 30_000 });
   let closed: Promise<void> | undefined;
