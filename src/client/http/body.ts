@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ObjectRef } from '../../mal/index.js';
 import { deliveryFailed, invalid, MpdError } from '../../mpd/index.js';
 import type { GetProductOptions, ListedProduct, ProductBody } from '../client.js';
-import { mayHelp, pause } from './retry.js';
+import { mayHelp, pause, retrying } from './retry.js';
 import { chunksOf, type HttpAnswer, type Transport } from './transport.js';
 import { etagOf, referencePath } from './wire/index.js';
 
@@ -32,7 +32,7 @@ export async function openBody(
         ...(from > 0 ? { Range: `bytes=${from}-` } : {}),
       },
     });
-  const first = await open(offset);
+  const first = await retrying(() => open(offset), retries, signal);
   const size = sizeOf(first) ?? (metadata.fileMetadata === null ? null : Number(metadata.fileMetadata.fileSize));
   if (first.status === 416) {
     first.stream.resume();

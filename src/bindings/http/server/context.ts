@@ -32,15 +32,15 @@ export function securityHeaders({ tls }: HttpBindingConfig): RequestHandler {
 
 const EXPOSED = 'ETag, Content-Range, Content-Disposition, Repr-Digest, Link, Retry-After, X-Request-Id, RateLimit';
 
-/** Lets pages of the configured origins call; everybody else gets no CORS header at all. */
+/** Lets pages of the configured origins (`*` = any) call; everybody else gets no CORS header at all. No cookie is ever used. */
 export function crossOrigin({ corsOrigins }: HttpBindingConfig): RequestHandler {
   const allowed = new Set(corsOrigins);
   return (req, res, next) => {
     const { origin } = req.headers;
     if (allowed.size > 0) res.vary('Origin');
-    if (origin === undefined || !allowed.has(origin)) return next();
+    if (origin === undefined || !(allowed.has(origin) || allowed.has('*'))) return next();
     res.set({
-      'Access-Control-Allow-Origin': origin,
+      'Access-Control-Allow-Origin': allowed.has(origin) ? origin : '*',
       'Access-Control-Expose-Headers': EXPOSED,
       'Cross-Origin-Resource-Policy': 'cross-origin',
     });
