@@ -40,13 +40,14 @@ export async function runDemo(options: DemoOptions, out: Output, signal: AbortSi
       await started.stop();
     }
   } finally {
-    workspace.remove();
-    await out.say(
-      workspace.temporary
-        ? `stopped; ${workspace.root} is removed (--data FOLDER would keep it)`
-        : `stopped; everything is kept in ${workspace.root}`,
-    );
+    workspace.remove(options.once === true);
+    await out.say(`stopped; ${farewell(workspace, options)}`);
   }
+}
+
+function farewell({ temporary, root, delivered }: Workspace, { once }: DemoOptions): string {
+  if (!temporary) return `everything is kept in ${root}`;
+  return once === true ? `the delivered file is in ${delivered}` : `${root} is removed (--data FOLDER would keep it)`;
 }
 
 async function show(

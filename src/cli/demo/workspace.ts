@@ -1,9 +1,10 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, relative, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { type GatewayConfig, parseConfig } from '../../config/index.js';
+import { usage } from '../exit-codes.js';
 
 /** Folders of a demo and the gateway.yaml over them. */
 export interface Workspace {
@@ -15,7 +16,8 @@ export interface Workspace {
   readonly yaml: string;
   /** true: made for this demo and removed at its end. */
   readonly temporary: boolean;
-  remove(): void;
+  /** @param keepFiles leave products and deliveries, so that what was told of them can be looked at */
+  remove(keepFiles: boolean): void;
 }
 
 export interface WorkspaceOptions {
@@ -31,6 +33,7 @@ export const DOMAIN = 'demo';
 
 export function makeWorkspace({ cwd, dir, data, port }: WorkspaceOptions): Workspace {
   const temporary = data === undefined;
+  if (dir !== undefined) checkFolders(resolve(cwd, dir), data === undefined ? null : resolve(cwd, data));
   const root = temporary ? mkdtempSync(join(tmpdir(), 'mpd-demo-')) : resolve(cwd, data);
   // The database may run as a user of its own, who has to pass.
   if (temporary) chmodSync(root, 0o755);
@@ -54,10 +57,18 @@ export function makeWorkspace({ cwd, dir, data, port }: WorkspaceOptions): Works
     config,
     yaml,
     temporary,
-    remove: () => {
-      if (temporary) rmSync(root, { recursive: true, force: true });
+    remove: (keepFiles) => {
+      if (temporary) rmSync(keepFiles ? join(root, 'database') : root, { recursive: true, force: true });
     },
   };
+}
+
+/** The folder must be there, and what the demo writes must not become products of it. */
+function checkFolders(dir: string, data: string | null): void {
+  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true) throw usage(`--dir: ${dir} is no folder`);
+  const below = data === null ? null : relative(dir, data);
+  if (below !== null && !below.startsWith('..') && !isAbsolute(below))
+    throw usage(`--data: ${data} lies in the folder of --dir; choose another`);
 }
 
 /** `wanted` when nobody listens there, else 0: any free one. */
