@@ -1,4 +1,5 @@
 export { openStore, type RetryOptions, type Store, type StoreHealth, type StoreOptions, withRetry } from './connect.js';
+export { attachEmbedded, type RunningStore } from './embedded/attach.js';
 export { isRetry, sqlState, storeError } from './errors.js';
 export { exportStore, type TransferOptions, type TransferResult } from './export.js';
 export { assertLease, type HoldOptions, holdLease, type KeepOptions, keepLease } from './hold.js';

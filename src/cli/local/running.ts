@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { serverAccount } from '../../store/embedded/account.js';
-import { SUPERUSER } from '../../store/embedded/initialise.js';
+import { SUPERUSER } from '../../store/embedded/connection.js';
 import { prepareLayout } from '../../store/embedded/layout.js';
 import { isServerOf, readPostmaster } from '../../store/embedded/postmaster.js';
 

@@ -14,9 +14,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Account } from './account.js';
 import type { Binaries } from './binaries.js';
+import { SUPERUSER } from './connection.js';
 import type { Layout } from './layout.js';
-
-export const SUPERUSER = 'mpd';
 
 /** Makes the data folder when absent (it appears complete or not at all) and checks its major version; gives the password. */
 export async function ensureData(layout: Layout, binaries: Binaries, account: Account): Promise<string> {
@@ -61,7 +60,7 @@ async function initialise(layout: Layout, binaries: Binaries, account: Account):
       cause,
     });
   }
-  writeFileSync(layout.password, `${password}\n`, { mode: 0o600 });
+  writeFileSync(layout.password, `${password}\n`, { mode: 0o600, flush: true });
   renameSync(join(work, 'data'), layout.data);
   rmSync(work, { recursive: true, force: true });
   return password;

@@ -20,19 +20,32 @@ export interface Layout {
 /** `sun_path` is 104 bytes on macOS, 108 on Linux. */
 const SOCKET_PATH_MAX = 103;
 
+/** Link from `dir` to `base` when they differ. */
+export const ELSEWHERE = 'elsewhere';
+
 /**
  * Folders for `dir`, made when absent. As root the server runs as `account`, which must be able to reach its files: under a
  * closed parent (such as /root) they are kept in /var/lib/mpd-gateway and linked from `dir`.
  */
 export function prepareLayout(dir: string, account: Account): Layout {
   const base = reachable(dir, account) ? dir : elsewhere(dir, account);
-  const sockets = socketFolder(base, 'run', '.s.PGSQL.5432');
-  makeOwned(sockets, account);
+  const layout = layoutOf(dir, base);
+  makeOwned(layout.sockets, account);
+  return layout;
+}
+
+/** Folders of a server that exists. */
+export function existingLayout(dir: string): Layout {
+  const link = join(dir, ELSEWHERE);
+  return layoutOf(dir, existsSync(link) ? readlinkSync(link) : dir);
+}
+
+function layoutOf(dir: string, base: string): Layout {
   return {
     dir,
     base,
     data: join(base, 'data'),
-    sockets,
+    sockets: socketFolder(base, 'run', '.s.PGSQL.5432'),
     password: join(base, 'password'),
     log: join(base, 'server.log'),
     runtime: join(base, 'runtime'),
@@ -69,7 +82,7 @@ export function reachable(path: string, account: Account): boolean {
 }
 
 function elsewhere(dir: string, account: Account): string {
-  const link = join(dir, 'elsewhere');
+  const link = join(dir, ELSEWHERE);
   if (lstatSync(link, { throwIfNoEntry: false })) {
     const known = readlinkSync(link);
     if (existsSync(known)) return known;

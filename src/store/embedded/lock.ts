@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,7 +16,7 @@ const ATTEMPTS = 8;
  */
 export async function lockFolder(dir: string): Promise<FolderLock> {
   mkdirSync(dir, { recursive: true, mode: 0o755 });
-  const folder = socketFolder(dir, 'lock', '0123456789-01234567.sock');
+  const folder = folderOf(dir);
   makeOwned(folder, { name: 'the current user' });
   for (let attempt = 1; ; attempt++) {
     const id = `${process.pid}-${Math.random().toString(16).slice(2, 10)}`;
@@ -36,6 +36,18 @@ export async function lockFolder(dir: string): Promise<FolderLock> {
       );
     await sleep(10 + Math.random() * 30 * attempt);
   }
+}
+
+/** Pid of the process that holds the lock of `dir`, undefined when none does. */
+export async function lockHolder(dir: string): Promise<number | undefined> {
+  const folder = folderOf(dir);
+  if (!existsSync(folder)) return undefined;
+  const pid = await findOther(folder, '');
+  return pid === undefined ? undefined : Number(pid);
+}
+
+function folderOf(dir: string): string {
+  return socketFolder(dir, 'lock', '0123456789-01234567.sock');
 }
 
 /** Pid of another process that answers in `folder`; sockets that nobody answers are removed. */

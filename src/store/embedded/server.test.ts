@@ -9,6 +9,7 @@ import pg from 'pg';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openStore, withRetry } from '../connect.js';
 import { silentLog } from '../log.js';
+import { attachEmbedded } from './attach.js';
 import { socketFolder } from './layout.js';
 import { isAlive, isServerOf, readPostmaster } from './postmaster.js';
 import { type EmbeddedServer, startEmbedded } from './server.js';
@@ -230,6 +231,21 @@ describe('kill -9 of the gateway', () => {
     await vi.waitFor(() => expect([isAlive(first.said.pid), existsSync(dir)]).toEqual([false, false]), {
       timeout: 20_000,
     });
+  });
+});
+
+describe('a command beside', () => {
+  it('reaches the store of a running gateway, and only that', async () => {
+    const dir = folder();
+    expect(await attachEmbedded(join(dir, 'absent'))).toBeUndefined();
+    expect(await attachEmbedded(dir)).toBeUndefined();
+    const first = await gateway(dir);
+    const beside = await attachEmbedded(dir);
+    expect(beside).toEqual({ url: first.said.url, gateway: first.process.pid });
+    expect(await query(beside!.url, 'select 1 as one')).toEqual([{ one: 1 }]);
+    await first.kill();
+    expect(await attachEmbedded(dir)).toBeUndefined();
+    await (await start(dir)).stop();
   });
 });
 

@@ -16,8 +16,9 @@ import pg from 'pg';
 import type { Log } from '../log.js';
 import { serverAccount } from './account.js';
 import { type Binaries, locatePackage, prepareBinaries } from './binaries.js';
-import { ensureData, SUPERUSER } from './initialise.js';
-import { type Layout, prepareLayout } from './layout.js';
+import { type Connection, connectionOf, DATABASE, PORT, urlOf } from './connection.js';
+import { ensureData } from './initialise.js';
+import { ELSEWHERE, type Layout, prepareLayout } from './layout.js';
 import { lockFolder } from './lock.js';
 import { disownPostmaster, isAlive, isServerOf, readPostmaster } from './postmaster.js';
 import { stopWithParent } from './reaper.js';
@@ -35,7 +36,7 @@ export interface EmbeddedOptions {
 }
 
 export interface EmbeddedServer {
-  readonly connection: Readonly<{ host: string; port: number; user: string; password: string; database: string }>;
+  readonly connection: Connection;
   readonly url: string;
   readonly data: string;
   /** Process id of the running server; undefined while it is being restarted. */
@@ -43,8 +44,6 @@ export interface EmbeddedServer {
   stop(): Promise<void>;
 }
 
-const DATABASE = 'mpd';
-const PORT = 5432;
 const LOG_MAX = 16 * 1024 * 1024;
 const SETTINGS = {
   listen_addresses: '',
@@ -68,7 +67,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   };
   let reaper: { dismiss(): void } | undefined;
   try {
-    const account = serverAccount([join(dir, 'data'), join(dir, 'elsewhere', 'data')]);
+    const account = serverAccount([join(dir, 'data'), join(dir, ELSEWHERE, 'data')]);
     const layout = prepareLayout(dir, account);
     if (layout.base !== dir) {
       locks.push(await lockFolder(layout.base));
@@ -82,7 +81,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     const launch = () => launchServer(layout, binaries, options, account);
     if (options.ephemeral) reaper = stopWithParent(layout, dir);
     const first = await bringUp(layout, launch, log, options.signal);
-    const connection = { host: layout.sockets, port: PORT, user: SUPERUSER, password, database: DATABASE };
+    const connection = connectionOf(layout, password);
     await ensureDatabase(connection).catch(async (error) => {
       await shutDown(first);
       throw error;
@@ -98,10 +97,9 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
         for (const path of [layout.base, layout.sockets, dir]) rmSync(path, { recursive: true, force: true });
       reaper?.dismiss();
     };
-    const login = `${SUPERUSER}:${encodeURIComponent(password)}`;
     return {
       connection,
-      url: `postgresql://${login}@/${DATABASE}?host=${encodeURIComponent(layout.sockets)}`,
+      url: urlOf(connection),
       data: layout.data,
       pid: supervised.pid,
       stop: () => {
@@ -198,7 +196,7 @@ async function goneByPolling(pid: number): Promise<void> {
   while (isAlive(pid)) await sleep(100, undefined, { ref: false });
 }
 
-async function ensureDatabase(connection: EmbeddedServer['connection']): Promise<void> {
+async function ensureDatabase(connection: Connection): Promise<void> {
   const client = new pg.Client({ ...connection, database: 'postgres', connectionTimeoutMillis: 10_000 });
   await client.connect();
   try {
