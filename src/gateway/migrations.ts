@@ -93,6 +93,7 @@ create table event (
   journal_id bigint, delivery_id bigint, payload jsonb not null
 );
 create index event_commit on event (tx, id);
+create index event_order on event (order_id, tx, id) where order_id is not null;
 create table event_floor (generation text not null, tx xid8 not null, id bigint not null);
 create table setting (name text primary key, value text not null);
 insert into event_floor values (gen_random_uuid()::text, '0', 0);
