@@ -45,7 +45,7 @@ it('accepts a store that a newer gateway migrated, and says so', async () => {
 
 it('is safe from processes that start at the same time', async () => {
   await using store = await testStore();
-  const program = fileURLToPath(new URL('migrate.test-process.ts', import.meta.url));
+  const program = fileURLToPath(new URL('../../test/processes/migrate.ts', import.meta.url));
   const children = [1, 2, 3].map(() => fork(program, [store.url], { execArgv: ['--import', 'tsx'] }));
   const results = await Promise.all(
     children.map(async (child) => {

@@ -14,7 +14,7 @@ import { socketFolder } from './layout.js';
 import { isAlive, isServerOf, readPostmaster } from './postmaster.js';
 import { type EmbeddedServer, startEmbedded } from './server.js';
 
-const PROGRAM = fileURLToPath(new URL('server.test-process.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../../test/processes/embedded-server.ts', import.meta.url));
 const cleanUp: (() => unknown)[] = [];
 
 afterEach(async () => {

@@ -1,5 +1,5 @@
-import { silentLog } from '../log.js';
-import { startEmbedded } from './server.js';
+import { startEmbedded } from '../../src/store/embedded/server.js';
+import { silentLog } from '../../src/store/log.js';
 
 /** Starts the server of a folder, tells the parent about it and stays. */
 const [dir, kind] = process.argv.slice(2);

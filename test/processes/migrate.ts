@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
-import { openStore } from './connect.js';
-import { migrate } from './migrate.js';
+import { openStore } from '../../src/store/connect.js';
+import { migrate } from '../../src/store/migrate.js';
 
 const store = await openStore({ url: process.argv[2]! });
 const names = await migrate(store.db, {
