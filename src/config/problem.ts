@@ -14,10 +14,11 @@ export class ConfigError extends Error {
   readonly problems: readonly ConfigProblem[];
 
   constructor(file: string | null, problems: readonly ConfigProblem[]) {
-    super(problems.map((problem) => problemText(problem, file)).join('\n'));
+    const sorted = problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
+    super(sorted.map((problem) => problemText(problem, file)).join('\n'));
     this.name = 'ConfigError';
     this.file = file;
-    this.problems = problems;
+    this.problems = sorted;
   }
 }
 

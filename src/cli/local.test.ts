@@ -1,0 +1,223 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EXIT } from './exit-codes.js';
+import { runningServer } from './local/running.js';
+import { type CliRun, runCli } from './testing.js';
+
+const TSX = import.meta.resolve('tsx');
+const BIN = join(import.meta.dirname, 'bin.ts');
+let folder: string;
+const cli = (line: string, env: Record<string, string> = {}): Promise<CliRun> =>
+  runCli(line.split(' '), { cwd: folder, env });
+
+/** The real program in a process of its own. */
+function start(line: string): {
+  readonly child: ChildProcess;
+  readonly lines: AsyncIterator<string>;
+  ended: Promise<number | null>;
+  stderr(): string;
+} {
+  const child = spawn(process.execPath, ['--import', TSX, BIN, ...line.split(' ')], {
+    cwd: folder,
+    env: {
+      ...process.env,
+      NODE_OPTIONS: '',
+      TSX_TSCONFIG_PATH: join(import.meta.dirname, '..', '..', 'tsconfig.json'),
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let errors = '';
+  child.stderr!.on('data', (chunk) => {
+    errors += chunk;
+  });
+  const ended = once(child, 'close').then(([code]) => code as number | null);
+  return {
+    child,
+    lines: createInterface({ input: child.stdout! })[Symbol.asyncIterator](),
+    ended,
+    stderr: () => errors,
+  };
+}
+
+async function nextJson({ lines, stderr }: ReturnType<typeof start>): Promise<Record<string, unknown>> {
+  const { value, done } = await lines.next();
+  if (done === true) throw new Error(`it ended: ${stderr()}`);
+  return JSON.parse(value) as Record<string, unknown>;
+}
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'mpd-local-'));
+  chmodSync(folder, 0o755);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('config', () => {
+  it('check says good with the file, or every problem with its line and exit code 2', async () => {
+    writeFileSync(
+      join(folder, 'good.yaml'),
+      'gateway: { name: here }\nbackends: [ { id: a, kind: archive, domain: [a], path: p } ]',
+    );
+    expect(await cli('config check --config good.yaml')).toMatchObject({
+      code: EXIT.ok,
+      json: [{ file: join(folder, 'good.yaml'), backends: ['a'], warnings: 0 }],
+    });
+    writeFileSync(join(folder, 'bad.yaml'), 'gatway: {}\nlisten:\n  http: { port: many }\n');
+    expect(await cli('config check --config bad.yaml')).toMatchObject({
+      code: EXIT.usage,
+      stdout: '',
+      stderr:
+        'mpd-gateway: bad.yaml:1: gatway: is not known; did you mean "gateway"?\nmpd-gateway: bad.yaml:3: listen.http.port: expected a port number, not "many"\n',
+    });
+  });
+
+  it('check warns of secrets in the file; show hides them', async () => {
+    writeFileSync(join(folder, 'secret.yaml'), 'backends: [ { id: a, kind: edds, domain: [a], password: hunter2 } ]');
+    expect((await cli('config check --config secret.yaml')).stderr).toContain(
+      'backends[0].password: is a secret written into the file',
+    );
+    const { stdout } = await cli('config show --config secret.yaml');
+    expect(stdout).toContain('password: (hidden)');
+    expect(stdout).not.toContain('hunter2');
+  });
+
+  it('schema is JSON', async () => {
+    expect(JSON.parse((await cli('config schema')).stdout)).toHaveProperty('properties.backends');
+  });
+
+  it('the example that is brought along is good', async () => {
+    const example = join(import.meta.dirname, '..', '..', 'gateway.example.yaml');
+    const env = { LINK_SECRET: 'x'.repeat(32), DATABASE_URL: 'postgres://mpd@db/mpd' };
+    expect(await cli(`config check --config ${example}`, env)).toMatchObject({ code: EXIT.ok, stderr: '' });
+  });
+});
+
+describe('a gateway with an embedded database', () => {
+  let gateway: ReturnType<typeof start>;
+  let url: string;
+  beforeAll(async () => {
+    writeFileSync(join(folder, 'gateway.yaml'), 'listen: { http: { port: 0 } }\nlog: { level: warn }');
+    gateway = start('serve --json');
+    const ready = await nextJson(gateway);
+    expect(ready).toMatchObject({ event: 'ready' });
+    url = (ready.urls as { http: string }).http;
+  });
+  afterAll(async () => {
+    gateway?.child.kill('SIGKILL');
+    await gateway?.ended;
+  });
+
+  it('gives out keys that work at once and not after they are revoked', async () => {
+    const [made] = (await cli('keys create operator --label test --expires 1d')).json;
+    const env = { MPD_GATEWAY_URL: url, MPD_GATEWAY_KEY: String(made?.key) };
+    expect((await cli('types', env)).code).toBe(EXIT.ok);
+    const listed = await cli('keys list');
+    expect(listed.json).toMatchObject([{ id: made?.id, principal: 'operator', label: 'test', revokedAt: null }]);
+    expect(listed.stdout).not.toContain(String(made?.key));
+    expect((await cli(`keys revoke ${made?.id}`)).code).toBe(EXIT.ok);
+    expect((await cli('types', env)).code).toBe(EXIT.denied);
+    expect((await cli('keys create nobody')).stderr).toMatch(/there is no principal nobody/);
+  });
+
+  it('is looked at by doctor: what is wrong is named with what to do', async () => {
+    const found = (await cli('doctor')).json as { part: string; state: string; found: string; todo: string | null }[];
+    const part = (name: string) => found.find((finding) => finding.part === name);
+    expect(part('database')).toMatchObject({ state: 'ok', found: expect.stringContaining('beside a running gateway') });
+    expect(part('durability')?.state).toBe('ok');
+    expect(part('clock')?.state).toBe('ok');
+    expect(part('target file')?.state).toBe('bad');
+    expect(part('target file')?.todo).toMatch(/^make it: mkdir -p/);
+    expect(found.some(({ part }) => part.startsWith('backend local'))).toBe(true);
+    expect((await cli('doctor')).code).toBe(EXIT.findings);
+    expect((await cli('doctor --backend other')).json).toMatchObject([
+      { part: 'backend other', state: 'bad', todo: 'there are: local' },
+    ]);
+  });
+
+  it('has its database to itself, and says who else wanted it', async () => {
+    const second = start('serve');
+    expect(await second.ended).toBe(EXIT.internal);
+    expect(second.stderr()).toContain(
+      `${join(folder, 'mpd-data')} is in use by another gateway (pid ${gateway.child.pid})`,
+    );
+  });
+
+  it('can be copied while it runs, and the copy read into a new one', async () => {
+    expect((await cli('store status')).json[0]).toMatchObject({
+      reach: 'beside a running gateway',
+      tables: expect.arrayContaining([expect.objectContaining({ name: 'journal' })]),
+    });
+    expect((await cli('store export copy.ndjson')).stderr).toMatch(/rows? of \d+ tables written/);
+    expect((await cli('store import copy.ndjson')).stderr).toContain('a gateway runs on');
+    writeFileSync(join(folder, 'other.yaml'), 'store: { dir: other-data }');
+    const imported = await cli('store import copy.ndjson --config other.yaml');
+    expect(imported).toMatchObject({ code: EXIT.ok, json: [{ rows: expect.any(Number) }] });
+    expect((await cli('keys list --config other.yaml')).json).toMatchObject([{ principal: 'operator', label: 'test' }]);
+    expect((await cli('store import copy.ndjson --config other.yaml')).code).not.toBe(EXIT.ok);
+  });
+
+  it('ends with the signal, and its database with it', async () => {
+    expect(runningServer(join(folder, 'mpd-data'))).not.toBeNull();
+    gateway.child.kill('SIGTERM');
+    expect(await gateway.ended).toBe(EXIT.ok);
+    expect(runningServer(join(folder, 'mpd-data'))).toBeNull();
+    expect(gateway.stderr()).not.toMatch(/"level":"(error|fatal)"/);
+  });
+
+  it('names the port that is taken', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    try {
+      writeFileSync(join(folder, 'taken.yaml'), `listen: { http: { port: ${port} } }\nlog: { level: warn }`);
+      const taken = start('serve --config taken.yaml');
+      expect(await taken.ended).not.toBe(EXIT.ok);
+      expect(taken.stderr()).toContain(`${port}`);
+      const doctor = (await cli('doctor --config taken.yaml')).json;
+      expect(doctor).toContainEqual({
+        part: 'listen.http',
+        state: 'bad',
+        found: `127.0.0.1:${port} is taken by another program`,
+        todo: 'stop it, or set listen.http.port',
+      });
+    } finally {
+      other.close();
+    }
+  });
+});
+
+describe('demo --once --json', () => {
+  it('tells ready, matched, delivered, verified, leaves the file, and ends with exit code 0', async () => {
+    const demo = start('demo --once --json --data demo');
+    const events = [await nextJson(demo), await nextJson(demo), await nextJson(demo), await nextJson(demo)];
+    expect(await demo.ended).toBe(EXIT.ok);
+    expect(events.map(({ event }) => event)).toEqual(['ready', 'matched', 'delivered', 'verified']);
+    expect(events[0]).toMatchObject({
+      urls: { api: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/api\/v1$/), openapi: expect.any(String) },
+      key: expect.stringMatching(/^mpd_/),
+    });
+    const { path, sha256 } = events[3] as { path: string; sha256: string };
+    expect(createHash('sha256').update(readFileSync(path)).digest('hex')).toBe(sha256);
+    expect(runningServer(join(folder, 'demo', 'database'))).toBeNull();
+  });
+
+  it('goes on with its order in the same folder', async () => {
+    const demo = start('demo --once --json --data demo');
+    expect(await nextJson(demo)).toMatchObject({ event: 'ready', order: 1 });
+    expect(await demo.ended).toBe(EXIT.ok);
+  });
+
+  it('says why when nothing comes, with another exit code', async () => {
+    const empty = mkdtempSync(join(folder, 'empty-'));
+    const demo = start(`demo --once --dir ${empty} --timeout 2s`);
+    expect(await demo.ended).toBe(EXIT.failed);
+    expect(demo.stderr()).toContain(`no product was found in ${empty}`);
+  });
+});
