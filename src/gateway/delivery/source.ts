@@ -36,19 +36,19 @@ export function readSource(
 export async function* untilAborted<T>(stream: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
   const iterator = stream[Symbol.asyncIterator]();
   let refuse: (reason: unknown) => void = () => undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    refuse = reject;
-  });
-  aborted.catch(() => undefined);
   const onAbort = (): void => refuse(signal.reason);
+  // A promise of its own for each step: one that lives as long as the signal would keep every chunk that was raced with it.
+  const next = () =>
+    new Promise<IteratorResult<T>>((resolve, reject) => {
+      refuse = reject;
+      iterator.next().then(resolve, reject);
+    });
   signal.addEventListener('abort', onAbort, { once: true });
   let ended = false;
   try {
     for (;;) {
       signal.throwIfAborted();
-      const next = iterator.next();
-      next.then(undefined, () => undefined);
-      const result = await Promise.race([next, aborted]);
+      const result = await next();
       if (result.done) {
         ended = true;
         return;

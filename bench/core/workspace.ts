@@ -1,0 +1,91 @@
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { stringify } from 'yaml';
+import { createAccess } from '../../src/gateway/access/access.js';
+import { coreMigrations } from '../../src/gateway/migrations.js';
+import type { CoreTables } from '../../src/gateway/schema.js';
+import { migrate, openStore, storeMigrations } from '../../src/store/index.js';
+import { type GatewayProcess, startProcess } from '../../test/faults/crash/process.js';
+
+/** A gateway of its own process on an archive folder and the embedded database. */
+export interface Workspace {
+  readonly dir: string;
+  readonly products: string;
+  readonly delivered: string;
+  readonly key: string;
+  /** Starts it; answers when it is ready, with the seconds that took. */
+  start(): Promise<{ readonly url: string; readonly seconds: number }>;
+  stop(): Promise<void>;
+  /** Resident memory of the gateway now, MiB. */
+  rss(): number;
+  /** Highest growth of it while the work runs, MiB. */
+  growth<T>(work: () => Promise<T>): Promise<{ readonly growth: number; readonly value: T }>;
+  remove(): Promise<void>;
+}
+
+export async function workspace(): Promise<Workspace> {
+  const dir = mkdtempSync(join(tmpdir(), 'mpd-bench-'));
+  chmodSync(dir, 0o755);
+  const [products, delivered] = [join(dir, 'products'), join(dir, 'delivered')];
+  for (const folder of [products, delivered]) mkdirSync(folder);
+  const config = join(dir, 'gateway.yaml');
+  writeFileSync(
+    config,
+    stringify({
+      store: { dir: join(dir, 'store') },
+      listen: { http: { port: 0 } },
+      access: { principals: [{ id: 'operator', role: 'operator' }] },
+      backends: [{ id: 'local', kind: 'archive', domain: ['local'], path: products, settle: '100ms' }],
+      targets: { allow: [{ scheme: 'file', root: delivered }] },
+      limits: { rate: { requestsPerMinute: 1_000_000 } },
+      log: { level: 'warn' },
+    }),
+  );
+  const store = await openStore<CoreTables>({ dir: join(dir, 'store') });
+  await migrate(store.db, { ...storeMigrations, ...coreMigrations });
+  const access = createAccess(store.db);
+  await access.syncConfigured([{ id: 'operator', role: 'operator', policy: null }]);
+  const { key } = await access.createKey('operator', {});
+  await store.close();
+  let running: GatewayProcess | undefined;
+  const rss = () =>
+    Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${running!.child.pid}/status`, 'utf8'))![1]) / 1024;
+  return {
+    dir,
+    products,
+    delivered,
+    key,
+    rss,
+    async start() {
+      const begin = performance.now();
+      running = startProcess(config, join(dir, 'gateway.log'), null);
+      const url = await running.ready;
+      if (url === null) throw new Error(readFileSync(join(dir, 'gateway.log'), 'utf8'));
+      while (!(await fetch(`${url}/readyz`)).ok) await sleep(50);
+      return { url, seconds: (performance.now() - begin) / 1000 };
+    },
+    async stop() {
+      await running?.stop();
+      running = undefined;
+    },
+    async growth(work) {
+      const before = rss();
+      let highest = before;
+      const timer = setInterval(() => {
+        highest = Math.max(highest, rss());
+      }, 25);
+      try {
+        const value = await work();
+        return { growth: Math.max(highest, rss()) - before, value };
+      } finally {
+        clearInterval(timer);
+      }
+    },
+    async remove() {
+      await running?.kill();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
