@@ -42,7 +42,7 @@ backendConformance('archive', {
     const mapping = join(folder.path, 'mapping.yaml');
     await mkdir(root);
     await writeFile(mapping, MAPPING);
-    const config = { mapping, domainFolders: 1, sweep: 3000 };
+    const config = { mapping, domainFolders: 2, sweep: 3000 };
     let backend = await openArchive(store, root, config);
     let count = 0;
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { IndexWriter } from './commit.js';
 import { type ReadResult, readArchiveFile } from './read.js';
@@ -28,6 +29,8 @@ export interface IntakeOptions {
   readonly readers: Readers;
   readonly writer: IndexWriter;
   readonly settleMs: number;
+  /** Whether what is missing in the folder may be taken for removed. */
+  readonly believed: () => Promise<boolean>;
   readonly now: () => number;
   readonly signal: AbortSignal;
   readonly log: Logger;
@@ -38,16 +41,24 @@ const BATCH = 500;
 /** What is read within this time goes into one commit, so that a label and its file come together. */
 const GATHER_MS = 50;
 
-export function createIntake({ root, readers, writer, settleMs, now, signal, log }: IntakeOptions): Intake {
+export function createIntake({ root, readers, writer, settleMs, believed, now, signal, log }: IntakeOptions): Intake {
   const settling = settleQueue(settleMs);
   const settled: Waiting[] = [];
   const reading = new Map<string, number>();
   const done: { readonly result: ReadResult; readonly since: number }[] = [];
+  /** When a file was first missed: one that is deleted and written again at once is a replaced file. */
+  const absent = new Map<string, number>();
   const removed = new Set<string>();
   const unreadable = new Map<string, string>();
   let failure: unknown;
   let firstDone: number | null = null;
-  let wake: () => void = () => undefined;
+  let resume: () => void = () => undefined;
+  let woken = false;
+  /** Also counts when nobody waits yet. */
+  const wake = (): void => {
+    woken = true;
+    resume();
+  };
 
   const start = (file: Waiting): void => {
     reading.set(file.path, file.since);
@@ -61,8 +72,17 @@ export function createIntake({ root, readers, writer, settleMs, now, signal, log
       })
       .finally(() => {
         reading.delete(file.path);
-        wake();
+        fill();
+        if (reading.size === 0 || done.length <= 1 || done.length >= BATCH || failure !== undefined) wake();
       });
+  };
+
+  const fill = (): void => {
+    while (reading.size < READERS && done.length < 2 * BATCH && failure === undefined && !signal.aborted) {
+      const next = settled.shift();
+      if (next === undefined) return;
+      if (!reading.has(next.path)) start(next);
+    }
   };
 
   const gathered = (): boolean => {
@@ -80,6 +100,7 @@ export function createIntake({ root, readers, writer, settleMs, now, signal, log
     const latest = new Map<string, Extract<ReadResult, { status: 'read' }>>();
     for (const { result } of batch) {
       if (result.status === 'changed') settling.see(result.path, result.stat, now());
+      else if (result.status === 'gone') missed(result.path);
       else if (result.status === 'failed') {
         if (!unreadable.has(result.path))
           log.warn({ path: result.path, reason: result.reason }, 'a file cannot be read');
@@ -90,38 +111,59 @@ export function createIntake({ root, readers, writer, settleMs, now, signal, log
         if (result.problems.length > 0) log.debug({ path: result.path, problems: result.problems }, 'an ordinary file');
       }
     }
-    const removals = gone.filter((path) => !latest.has(path));
-    await writer.commit({ read: [...latest.values()], removed: removals });
+    const removals = gone.length > 0 && (await believed()) ? gone.filter((path) => !latest.has(path)) : [];
+    const confirmed = await Promise.all(removals.map(async (path) => (await root.look(path)).kind !== 'file'));
+    await writer.commit({ read: [...latest.values()], removed: removals.filter((_, index) => confirmed[index]) });
+  };
+
+  const missed = (path: string): void => {
+    settling.forget(path);
+    if (!removed.has(path) && !absent.has(path)) absent.set(path, now());
+  };
+
+  const takeAbsent = (): void => {
+    for (const [path, since] of absent) {
+      if (since + settleMs > now()) return;
+      absent.delete(path);
+      removed.add(path);
+      firstDone ??= now();
+    }
   };
 
   return {
     offer(path, stat, quiet) {
+      absent.delete(path);
       removed.delete(path);
       if (quiet) {
         settling.forget(path);
         settled.push({ path, stat, since: now() });
       } else settling.see(path, stat, now());
     },
-    remove(path) {
-      settling.forget(path);
-      removed.add(path);
-      firstDone ??= now();
-    },
+    remove: missed,
     forget: (path) => settling.forget(path),
     async pump() {
       if (failure !== undefined) throw failure;
+      takeAbsent();
       if (settled.length < BATCH) settled.push(...settling.take(now(), BATCH));
-      while (reading.size < READERS && settled.length > 0) {
-        const next = settled.shift();
-        if (next !== undefined && !reading.has(next.path)) start(next);
-      }
-      if (gathered()) await commit();
+      fill();
+      if (!gathered()) return;
+      await commit();
+      fill();
     },
     async pause(ms) {
-      const due = settling.due();
+      // While readers have enough to do, what settles meanwhile can wait.
+      const due = settled.length < BATCH ? settling.due() : null;
+      const [gone] = absent.values();
+      const absentDue = gone === undefined ? null : gone + settleMs;
       const gatherEnd = done.length + removed.size > 0 ? (firstDone ?? now()) + GATHER_MS : null;
-      const wait = Math.min(ms, ...[due, gatherEnd].filter((time) => time !== null).map((time) => time - now()));
-      if (wait <= 0 || signal.aborted || (settled.length > 0 && reading.size < READERS)) return;
+      const wait = Math.min(
+        ms,
+        ...[due, absentDue, gatherEnd].filter((time) => time !== null).map((time) => time - now()),
+      );
+      if (wait <= 0 || woken || signal.aborted) {
+        woken = false;
+        return setImmediate();
+      }
       await new Promise<void>((resolve) => {
         const end = (): void => {
           clearTimeout(timer);
@@ -130,15 +172,17 @@ export function createIntake({ root, readers, writer, settleMs, now, signal, log
         };
         const timer = setTimeout(end, wait);
         signal.addEventListener('abort', end, { once: true });
-        wake = end;
+        resume = end;
       });
+      woken = false;
     },
-    wake: () => wake(),
+    wake,
     pendingSince(time) {
       const times = [settling.oldest(), ...settled.map(({ since }) => since), ...reading.values()];
       return (
         [...times, ...done.map(({ since }) => since)].some((since) => since !== null && since < time) ||
-        removed.size > 0
+        removed.size > 0 ||
+        [...absent.values()].some((since) => since < time)
       );
     },
     get size() {

@@ -76,7 +76,16 @@ async function startScan(options: ScannerOptions, signal: AbortSignal, report: (
   const epoch = await takeOver(db, backend, options.fingerprint, log);
   const now = (): number => performance.now();
   const writer: IndexWriter = indexWriter({ ...options, backend, epoch });
-  const intake: Intake = createIntake({ root, readers, writer, settleMs: config.settle, now, signal, log });
+  const intake: Intake = createIntake({
+    root,
+    readers,
+    writer,
+    settleMs: config.settle,
+    believed: async () => (await root.problem(await productCount(db, backend))) === null,
+    now,
+    signal,
+    log,
+  });
   const ignored = nameMatcher(config.ignore);
   const dirtyPaths = new Set<string>();
   const refused = new Set<string>();

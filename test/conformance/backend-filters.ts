@@ -110,7 +110,10 @@ function filterTree(entries: readonly Entry[]): fc.Arbitrary<FilterTree> {
   const types = fc.constantFrom(...entries.map(({ metadata }) => metadata.productType.name), 'NoSuchType');
   const domains = fc.constantFrom(
     ...entries.map(({ metadata }) => metadata.productRef.domain),
-    ...entries.map(({ metadata }) => [...metadata.productRef.domain, '*']),
+    ...entries.flatMap(({ metadata: { productRef } }) => [
+      [...productRef.domain, '*'],
+      [...productRef.domain.slice(0, -1), '*'],
+    ]),
     ['*'],
     ['no', 'such', 'domain'],
   );
