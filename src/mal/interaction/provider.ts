@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Broker } from '../broker/broker.js';
 import type { Grammar } from '../encoding/grammar.js';
 import { isMalError, type MalError, malError } from '../errors.js';
@@ -81,6 +82,7 @@ export function createProvider<P>(options: ProviderOptions<P>): Provider {
   const replies = createReplies(grammar, options.now ?? Date.now);
   const busy = new Map<Channel, number>();
   const gone = new AbortController();
+  setMaxListeners(0, gone.signal);
   const idle: (() => void)[] = [];
   let inFlight = 0;
   let stopping = false;
@@ -186,9 +188,9 @@ export function createProvider<P>(options: ProviderOptions<P>): Provider {
   function end(channel: Channel): void {
     inFlight--;
     const count = busy.get(channel)! - 1;
-    if (count === limits.perConnection - 1) channel.resume();
     if (count === 0) busy.delete(channel);
     else busy.set(channel, count);
+    if (count === limits.perConnection - 1) channel.resume();
     if (inFlight === 0) for (const resolve of idle.splice(0)) resolve();
   }
 

@@ -5,7 +5,7 @@ import type { Channel, IncomingMessage, Log, MessageHeader, OutgoingMessage, Pee
 import { fromMs } from '../../types/index.js';
 import type { TransportLimits } from '../limits.js';
 import { Frames } from './frames.js';
-import { type DecodedHeader, decodeHeader, encodeHeader } from './header.js';
+import { type DecodedHeader, decodeHeader, encodeHeader, VERSION } from './header.js';
 
 /** Above this, {@link Channel.send} waits for the peer. */
 const HIGH_WATER = 1024 * 1024;
@@ -50,6 +50,7 @@ export class Connection implements Channel {
     this.encodings = options.encodings;
     const { limits } = options;
     this.frames = new Frames(limits.message, {
+      held: () => this.pauses > 0,
       frame: (frame) => this.frame(frame),
       tooLong: (length, start) => this.tooLong(length, start),
       broken: (reason) => this.close(reason),
@@ -98,7 +99,9 @@ export class Connection implements Channel {
   }
 
   resume(): void {
-    if (--this.pauses === 0) this.socket.resume();
+    if (--this.pauses > 0) return;
+    this.frames.resume();
+    if (this.pauses === 0) this.socket.resume();
   }
 
   close(reason: string): void {
@@ -149,7 +152,11 @@ export class Connection implements Channel {
   private frame(frame: Buffer): void {
     const decoded = this.header(frame);
     if (decoded === null) return;
-    const { header, encodingId, bodyStart } = decoded;
+    const { header, encodingId, version, bodyStart } = decoded;
+    if (version !== VERSION) {
+      this.options.reject(header, malError('Bad Encoding', `maltcp version ${version}`), this);
+      return;
+    }
     if (encodingId !== 0 && this.encodings.length > 1) {
       const told = this.encodings.find((encoding) => encoding.id === encodingId);
       if (told !== undefined) this.settle(told);

@@ -1,6 +1,8 @@
 import { LARGEST_MESSAGE, LENGTH_BYTES, SMALLEST_MESSAGE } from './header.js';
 
 export interface FrameEvents {
+  /** While true, messages that are already here are held back; {@link Frames.resume} goes on. */
+  readonly held: () => boolean;
   /** A whole message, length included. */
   readonly frame: (frame: Buffer) => void;
   /** The beginning of a message that is too long; its remaining bytes are skipped. */
@@ -8,6 +10,8 @@ export interface FrameEvents {
   /** The stream is no sequence of messages; nothing more is read. */
   readonly broken: (reason: string) => void;
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /** Kept of a message that is too long: enough for its header. */
 const KEPT_START = 8192;
@@ -20,6 +24,7 @@ export class Frames {
   private length = 0;
   private skipping = 0;
   private broken = false;
+  private rest: Buffer | null = null;
 
   constructor(
     private readonly longest: number,
@@ -32,8 +37,13 @@ export class Frames {
   }
 
   push(chunk: Buffer): void {
-    let rest = chunk;
+    let rest = this.rest === null ? chunk : Buffer.concat([this.rest, chunk]);
+    this.rest = null;
     while (rest.length > 0 && !this.broken) {
+      if (this.events.held()) {
+        this.rest = rest;
+        return;
+      }
       if (this.skipping > 0) {
         const skipped = Math.min(this.skipping, rest.length);
         this.skipping -= skipped;
@@ -47,6 +57,10 @@ export class Frames {
         rest = this.collect(rest);
       }
     }
+  }
+
+  resume(): void {
+    if (this.rest !== null) this.push(NOTHING);
   }
 
   /** Reads the length; whether the whole message is in the chunk. */

@@ -19,7 +19,7 @@ export const SMALLEST_MESSAGE = 27;
 /** Longer lengths do not exist in this dialect. */
 export const LARGEST_MESSAGE = 2 ** 28 - 1;
 
-const VERSION = 1;
+export const VERSION = 1;
 const SOURCE = 0x80;
 const DESTINATION = 0x40;
 const PRIORITY = 0x20;
@@ -91,6 +91,8 @@ export function encodeHeader(header: MessageHeader, encodingId: number, bodySize
 export interface DecodedHeader {
   readonly header: MessageHeader;
   readonly encodingId: number;
+  /** Of the binding; only {@link VERSION} is served. */
+  readonly version: number;
   readonly bodyStart: number;
 }
 
@@ -106,7 +108,6 @@ export function decodeHeader(
   const reader = new FixedReader(frame);
   reader.uinteger();
   const first = reader.uoctet();
-  if (first >>> 5 !== VERSION) throw badEncoding(`maltcp version ${first >>> 5}`);
   const unit = SDU[first & 0x1f];
   if (unit === undefined) throw badEncoding(`no SDU type ${first & 0x1f}`);
   const area = reader.ushort();
@@ -145,6 +146,7 @@ export function decodeHeader(
       supplements,
     },
     encodingId,
+    version: first >>> 5,
     bodyStart: frame.length - reader.remaining,
   };
 }
