@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chownSync, existsSync, lstatSync, mkdirSync, readlinkSync, statSync, symlinkSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readlinkSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Account } from './account.js';
@@ -28,6 +28,7 @@ export const ELSEWHERE = 'elsewhere';
  * closed parent (such as /root) they are kept in /var/lib/mpd-gateway and linked from `dir`.
  */
 export function prepareLayout(dir: string, account: Account): Layout {
+  letPass(dir, account);
   const base = reachable(dir, account) ? dir : elsewhere(dir, account);
   const layout = layoutOf(dir, base);
   makeOwned(layout.sockets, account);
@@ -79,6 +80,12 @@ export function reachable(path: string, account: Account): boolean {
     if (((mode >> shift) & 1) === 0) return false;
     if (at === dirname(at)) return true;
   }
+}
+
+/** `dir` is ours: the server's account may go through it. What lies in it is closed by itself. */
+function letPass(dir: string, account: Account): void {
+  const { mode, uid } = statSync(dir);
+  if (account.uid !== undefined && uid === process.getuid?.()) chmodSync(dir, (mode & 0o7777) | 0o011);
 }
 
 function elsewhere(dir: string, account: Account): string {

@@ -111,6 +111,14 @@ describe('folders', () => {
     },
   );
 
+  it.skipIf(!root)('that are closed themselves let the server user pass (skipped: needs root)', () => {
+    const own = mkdtempSync(join(dir, 'closed-'));
+    const account = serverAccount();
+    expect(reachable(own, account)).toBe(false);
+    expect(prepareLayout(own, account).base).toBe(own);
+    expect(lstatSync(own).mode & 0o777).toBe(0o711);
+  });
+
   it('for sockets are short and nobody else’s', () => {
     expect(socketFolder('/srv/mpd', 'run', '.s.PGSQL.5432')).toBe('/srv/mpd/run');
     const long = socketFolder(`/srv/${'x'.repeat(120)}`, 'run', '.s.PGSQL.5432');
