@@ -28,6 +28,10 @@ export interface PutFile {
   readonly owner?: string;
   /** Time of `ocs_created_at` and `ocs_updated_at`, ms since 1970; default the stand-in's clock. */
   readonly at?: number;
+  /** Another `ocs_created_at`, ms since 1970. */
+  readonly createdAt?: number;
+  /** Another `ocs_dataset_id` than a random UUID, for a file that is new. */
+  readonly id?: string;
 }
 
 export type EventName = 'OCS object indexed' | 'OBJ_REMOVED_FROM_INDEX' | 'OBJ_REMOVED_DELETED';
@@ -152,7 +156,7 @@ export class Repository {
     const digest = md5(file.body);
     const same = before !== undefined && this.#contents.get(before.ocs_dataset_id) === digest;
     const place = same ? before : await this.#store(pkg, file, at);
-    const id = before && !(this.newIdOnOverwrite && !same) ? before.ocs_dataset_id : randomUUID();
+    const id = before && !(this.newIdOnOverwrite && !same) ? before.ocs_dataset_id : (file.id ?? randomUUID());
     const name = file.fullName.slice(file.fullName.lastIndexOf('/') + 1);
     const document: FileDocument = {
       ...this.#typeFields(file.type, file.metadata ?? {}),
@@ -165,7 +169,7 @@ export class Repository {
       ocs_full_name: file.fullName,
       ocs_url: place.ocs_url,
       ocs_etag: place.ocs_etag,
-      ocs_created_at: before?.ocs_created_at ?? new Date(at).toISOString(),
+      ocs_created_at: createdOf(file, before, at),
       ocs_updated_at: new Date(at).toISOString(),
       ocs_created_by: file.owner ?? 'user-a',
       ...(name.includes('.') && { ext: name.slice(name.lastIndexOf('.') + 1) }),
@@ -273,6 +277,11 @@ export class Repository {
     await this.node.bulk([{ index, id: stray.ocs_dataset_id, document: stray }], true);
   }
 }
+
+const createdOf = (file: PutFile, before: FileDocument | undefined, at: number): unknown =>
+  file.createdAt === undefined
+    ? (before?.ocs_created_at ?? new Date(at).toISOString())
+    : new Date(file.createdAt).toISOString();
 
 /** `s3://bucket/key` → bucket and key, which may hold any character. */
 export function splitUrl(url: string): readonly [bucket: string, key: string] {

@@ -1,0 +1,70 @@
+import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { type ErrorClass, MpdError } from '../../src/mpd/index.js';
+import type { Guard } from '../../src/net/guard.js';
+
+export interface HttpRequest {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal: AbortSignal;
+  /** Longest silence of the peer; default 60 s. */
+  readonly timeoutMs?: number;
+}
+
+/** One request where the guard lets; no redirect is followed. Failures to connect are of class `retry`. */
+export type Http = (url: string, request: HttpRequest) => Promise<IncomingMessage>;
+
+export const fault = (message: string, kind: ErrorClass = 'retry', cause?: unknown): MpdError =>
+  new MpdError('Internal', { class: kind, message, ...(cause !== undefined && { cause }) });
+
+export function createHttp(guard: Guard): Http {
+  return (url, { method = 'GET', headers = {}, body, signal, timeoutMs = 60_000 }) =>
+    new Promise((resolve, reject) => {
+      const { protocol } = new URL(url);
+      const secure = protocol === 'https:';
+      const options: RequestOptions = {
+        method,
+        headers: { ...headers, ...(body !== undefined && { 'content-length': String(Buffer.byteLength(body)) }) },
+        agent: guard.agent(secure ? 'https' : 'http'),
+        signal,
+        timeout: timeoutMs,
+      };
+      const sent = (secure ? httpsRequest : httpRequest)(url, options, resolve);
+      sent.on('timeout', () => sent.destroy(new Error(`no answer for ${timeoutMs} ms`)));
+      sent.on('error', (error) => {
+        if (signal.aborted) reject(signal.reason);
+        else
+          reject(error instanceof MpdError ? error : fault(`${new URL(url).origin}: ${textOf(error)}`, 'retry', error));
+      });
+      sent.end(body);
+    });
+}
+
+const textOf = (error: Error): string =>
+  error instanceof AggregateError ? error.errors.map((one: Error) => one.message).join('; ') : error.message;
+
+/** The whole body as text; class `retry` when it is longer than `limit` bytes or cut off. */
+export async function readText(response: IncomingMessage, limit = 256 << 20): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > limit) throw fault(`an answer of more than ${limit} bytes`, 'fatal');
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw error instanceof MpdError
+      ? error
+      : fault(`the answer was cut off: ${(error as Error).message}`, 'retry', error);
+  }
+  if (!response.complete) throw fault('the answer was cut off');
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Lets the connection be used again, or ends it when the body is long. */
+export function discard(response: IncomingMessage): void {
+  if (Number(response.headers['content-length'] ?? Number.POSITIVE_INFINITY) < 65_536) response.resume();
+  else response.destroy();
+}

@@ -1,0 +1,3 @@
+/** Backend `datadrive`: AMMOS DataDrive, an Elasticsearch index over files in S3. */
+export { createBackend } from './backend.js';
+export { migrations } from './tables.js';

@@ -1,0 +1,90 @@
+import { parseTime } from '../../src/formats/time.js';
+import type { Fields, Raw } from '../../src/mapping/index.js';
+import type { DataDriveConfig } from './config.js';
+import type { FieldTable } from './schema.js';
+import type { Document } from './search.js';
+
+const NS_PER_MS = 1_000_000n;
+
+/** Names that the mapping table uses, whatever the fields are called at the site. */
+const CANONICAL: Readonly<Record<string, keyof DataDriveConfig['fields']>> = {
+  ocs_dataset_id: 'id',
+  ocs_package_name: 'package',
+  ocs_type_name: 'type',
+  ocs_name: 'name',
+  ocs_full_name: 'fullName',
+  ocs_url: 'url',
+  ocs_created_at: 'created',
+  ocs_updated_at: 'updated',
+  ocs_created_by: 'owner',
+  ocs_etag: 'etag',
+  size: 'size',
+  ext: 'extension',
+};
+
+/** The site's name of a field that the mapping names. */
+export function siteField(field: string, names: DataDriveConfig['fields']): string {
+  const role = Object.hasOwn(CANONICAL, field) ? CANONICAL[field] : undefined;
+  return role ? names[role] : field;
+}
+
+/** The values of a document as the mapping reads them; times of date fields as nanoseconds. */
+export function fieldsOf(document: Document, table: FieldTable, names: DataDriveConfig['fields']): Fields {
+  return (field) => {
+    const name = siteField(field, names);
+    // A range that the index does not know is not used: a search for it would find nothing.
+    if (/\.(gte|lte)$/.test(name) && !table.has(name) && !table.get(name.slice(0, -4))?.range) return undefined;
+    const value = lookUp(document, name);
+    return value === undefined || value === null ? undefined : toRaw(value, isTime(name, table));
+  };
+}
+
+function isTime(name: string, table: FieldTable): boolean {
+  const own = table.get(name);
+  if (own) return own.kind === 'date' || own.kind === 'date-nanos';
+  const parent = /^(.*)\.(gte|lte|gt|lt)$/.exec(name)?.[1];
+  return parent !== undefined && table.get(parent)?.range === 'date';
+}
+
+/** `a.b` is a key of that name, or `b` inside `a`; inside a list of objects it is a list. */
+function lookUp(value: unknown, path: string): unknown {
+  if (Array.isArray(value)) {
+    const found = value.map((item) => lookUp(item, path)).filter((item) => item !== undefined && item !== null);
+    return found.length > 0 ? found : undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (Object.hasOwn(value, path)) return (value as Document)[path];
+  for (let dot = path.indexOf('.'); dot > 0; dot = path.indexOf('.', dot + 1)) {
+    const head = path.slice(0, dot);
+    if (!Object.hasOwn(value, head)) continue;
+    const found = lookUp((value as Document)[head], path.slice(dot + 1));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function toRaw(value: unknown, time: boolean): Raw | undefined {
+  if (Array.isArray(value)) return value.map((item) => toRaw(item, time)).filter((item) => item !== undefined);
+  if (typeof value === 'object') return value === null ? undefined : JSON.stringify(value);
+  if (time) return timeOf(value) ?? undefined;
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : undefined;
+}
+
+/** ISO 8601 (calendar or day of the year, with or without zone) or ms since 1970, as the index takes them; null for anything else. */
+export function timeOf(value: unknown): bigint | null {
+  if (typeof value === 'number') return Number.isFinite(value) ? BigInt(Math.floor(value)) * NS_PER_MS : null;
+  if (typeof value !== 'string') return null;
+  return /^-?\d{5,}$/.test(value) ? BigInt(value) * NS_PER_MS : parseTime(value);
+}
+
+/** The first text of a field that may be a list. */
+export function textOf(document: Document, name: string): string | null {
+  const value = lookUp(document, name);
+  const first = Array.isArray(value) ? value[0] : value;
+  return typeof first === 'string' || typeof first === 'number' ? String(first) : null;
+}
+
+export function numberOf(document: Document, name: string): number | null {
+  const text = textOf(document, name);
+  return text !== null && /^\d+$/.test(text) ? Number(text) : null;
+}

@@ -1,0 +1,75 @@
+import type { Readable } from 'node:stream';
+import { GetObjectCommand, HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { MpdError } from '../../src/mpd/index.js';
+import type { Guard } from '../../src/net/guard.js';
+import type { DataDriveConfig } from './config.js';
+import { fault } from './http.js';
+import { placeOf } from './place.js';
+import { type ByteSource, bareEtag } from './source.js';
+
+/** Bodies straight from the listed buckets. */
+export function s3Source(config: NonNullable<DataDriveConfig['s3']>, guard: Guard): ByteSource {
+  const { accessKeyId, secretAccessKey, sessionToken, endpoint, region, buckets } = config;
+  const client = new S3Client({
+    region,
+    ...(endpoint && { endpoint }),
+    forcePathStyle: config.pathStyle ?? endpoint !== undefined,
+    ...(accessKeyId &&
+      secretAccessKey && { credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) } }),
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: {
+      httpAgent: guard.agent('http'),
+      httpsAgent: guard.agent('https'),
+      connectionTimeout: 10_000,
+      socketTimeout: 60_000,
+    },
+  });
+  return {
+    async fetch(url, { offset, etag, signal }) {
+      const { bucket: Bucket, key: Key } = placeOf(url, buckets);
+      try {
+        const range = offset > 0 ? { Range: `bytes=${offset}-` } : {};
+        const match = etag !== null && config.checkEtag ? { IfMatch: `"${etag}"` } : {};
+        const answer = await client.send(new GetObjectCommand({ Bucket, Key, ...range, ...match }), {
+          abortSignal: signal,
+        });
+        const total = /\/(\d+)$/.exec(answer.ContentRange ?? '')?.[1];
+        const size = total === undefined ? (answer.ContentLength ?? null) : Number(total);
+        return { stream: answer.Body as Readable, size, etag: bareEtag(answer.ETag) };
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        return outcomeOf(error, Bucket);
+      }
+    },
+    async check(signal) {
+      const faults: string[] = [];
+      for (const Bucket of buckets)
+        await client.send(new HeadBucketCommand({ Bucket }), { abortSignal: signal }).catch((error: Error) => {
+          faults.push(`bucket ${Bucket}: ${reasonOf(error)}`);
+        });
+      return faults;
+    },
+    close: () => client.destroy(),
+  };
+}
+
+interface S3Error extends Error {
+  readonly $metadata?: { readonly httpStatusCode?: number };
+}
+
+function outcomeOf(error: unknown, bucket: string): 'changed' | 'missing' {
+  if (error instanceof MpdError) throw error;
+  const status = (error as S3Error).$metadata?.httpStatusCode;
+  if (status === 412) return 'changed';
+  if (status === 404 && (error as Error).name !== 'NoSuchBucket') return 'missing';
+  // Beyond the end: the object is shorter than what was read before.
+  if (status === 416) return 'changed';
+  const refused = status === 401 || status === 403 || status === 404;
+  throw fault(`bucket ${bucket}: ${reasonOf(error as Error)}`, refused ? 'target-down' : 'retry', error);
+}
+
+function reasonOf(error: Error): string {
+  const status = (error as S3Error).$metadata?.httpStatusCode;
+  if (status === undefined) return error.message;
+  return status === 404 ? 'does not exist' : `answered ${status} ${error.name}`;
+}

@@ -1,0 +1,115 @@
+import type { Logger } from 'pino';
+import WebSocket from 'ws';
+import type { Guard } from '../../src/net/guard.js';
+import type { DataDriveConfig } from './config.js';
+import type { Login } from './login.js';
+
+/** What the feed said of a file. */
+export interface FeedEvent {
+  readonly id: string;
+  readonly removed: boolean;
+}
+
+interface Options {
+  readonly config: NonNullable<DataDriveConfig['middleware']>;
+  readonly login: Login;
+  readonly guard: Guard;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: FeedEvent) => void;
+  /** Connected anew: what came in between is unknown. */
+  readonly onGap: () => void;
+}
+
+/** The public client pings every 5 s; a peer silent for three pings is taken for dead. */
+const PING_MS = 5000;
+const LONGEST_PAUSE_MS = 60_000;
+
+/** Listens to the event feed for as long as the signal allows, over new connections and new tokens. Events only hurry the polling. */
+export async function listen(options: Options): Promise<void> {
+  const { login, log, signal } = options;
+  for (let pause = 500; !signal.aborted; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    try {
+      const cookie = await login.cookie();
+      const status = await connection(options, cookie, () => {
+        pause = 500;
+      });
+      if (status === 401 && !(await login.renew(cookie)))
+        log.warn('the event feed asks to log in, and the token is the same');
+    } catch (error) {
+      if (!signal.aborted) log.warn({ err: error }, 'the event feed failed');
+    }
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, pause);
+      const stop = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      signal.addEventListener('abort', stop, { once: true });
+      if (signal.aborted) stop();
+    });
+  }
+}
+
+/** One connection; resolves when it has ended, with the status of a refused upgrade. */
+function connection(options: Options, cookie: string, connected: () => void): Promise<number | undefined> {
+  const { config, guard, log, signal, onEvent, onGap } = options;
+  return new Promise((resolve) => {
+    const secure = config.url.startsWith('https:');
+    const socket = new WebSocket(config.url.replace(/^http/, 'ws'), {
+      headers: { cookie },
+      agent: guard.agent(secure ? 'https' : 'http'),
+      handshakeTimeout: 20_000,
+      maxPayload: 1 << 20,
+      followRedirects: false,
+    });
+    let status: number | undefined;
+    let heard = performance.now();
+    const ping = setInterval(() => {
+      if (performance.now() - heard > 3 * PING_MS) socket.terminate();
+      else if (socket.readyState === WebSocket.OPEN) socket.ping();
+    }, PING_MS);
+    const stop = (): void => socket.terminate();
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    socket.on('open', () => {
+      connected();
+      // All packages the login may see; those not wanted are left out by the search.
+      socket.send(JSON.stringify({ send_upload_status_msg: false }));
+      onGap();
+    });
+    socket.on('unexpected-response', (request, response) => {
+      status = response.statusCode;
+      response.resume();
+      request.destroy();
+    });
+    socket.on('pong', () => {
+      heard = performance.now();
+    });
+    socket.on('message', (data) => {
+      heard = performance.now();
+      const event = parseEvent(String(data), config.removed);
+      if (event) onEvent(event);
+    });
+    socket.on('error', (error) => log.debug({ err: error }, 'event feed'));
+    socket.on('close', () => {
+      clearInterval(ping);
+      signal.removeEventListener('abort', stop);
+      resolve(status);
+    });
+  });
+}
+
+/** null for upload status, error messages and whatever is no event of a file. */
+export function parseEvent(text: string, removed: readonly string[]): FeedEvent | null {
+  let message: unknown;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (typeof message !== 'object' || message === null) return null;
+  const { dataset_id: id, package_dataset_event: name } = message as Readonly<Record<string, unknown>>;
+  if (typeof id !== 'string' || id === '' || typeof name !== 'string') return null;
+  return { id, removed: removed.includes(name) };
+}
