@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { PACKAGE_ROOT } from '../config/index.js';
 import { MAL_ERRORS } from '../mal/index.js';
 import { MPD_ERRORS } from '../mpd/index.js';
 import type { Context } from './context.js';
@@ -70,7 +71,11 @@ describe('every command', () => {
   it('knows an exit code for every error of the standard, and says what it means', async () => {
     for (const { name } of [...MAL_ERRORS, ...MPD_ERRORS]) expect(Object.values(EXIT)).toContain(EXIT_OF[name]);
     const { stdout } = await runCli(['--help']);
-    for (const meaning of Object.values(EXIT_MEANING)) expect(stdout).toContain(meaning);
+    const guide = readFileSync(join(PACKAGE_ROOT, 'docs/operator-guide.md'), 'utf8');
+    for (const [name, meaning] of Object.entries(EXIT_MEANING)) {
+      expect(stdout).toContain(meaning);
+      expect(guide).toContain(`| ${EXIT[name as keyof typeof EXIT]} | ${meaning} |`);
+    }
   });
 });
 

@@ -5,5 +5,4 @@ export { PACKAGE_ROOT } from './paths.js';
 export { ConfigError, type ConfigProblem, problemText } from './problem.js';
 export { referencePage } from './reference.js';
 export { type BackendConfig, configSchema, type GatewayConfig, type TargetsConfig } from './schema.js';
-export { adapterConfig } from './sections/backends.js';
 export { showConfig, shownConfig } from './show.js';

@@ -2,6 +2,10 @@ import type { ObjectRef } from '../mal/index.js';
 import type { FilterTree } from '../mpd/filter/index.js';
 import type { ProductMetadata, ProductType, TimeWindow } from '../mpd/index.js';
 
+/** For modules from outside the tree, which have no other way to them. */
+export { compareUtf8, formatTime, parseTime } from '../mal/index.js';
+export { invalid, MpdError, unknown } from '../mpd/index.js';
+
 /** One product as a backend holds it now. */
 export interface Entry {
   readonly metadata: ProductMetadata;

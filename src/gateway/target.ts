@@ -1,4 +1,3 @@
-import type { MpdError } from '../mpd/index.js';
 import type { Health } from './backend.js';
 
 /** `refused`: will not work as asked (scheme, host, credentials, outside the root). `notYet`: may work later (no such directory, host down). */
@@ -93,4 +92,5 @@ export interface TargetModule {
   readonly createTarget: TargetFactory;
 }
 
-export type { MpdError };
+/** For modules from outside the tree, which have no other way to them. */
+export { deliveryFailed, invalid, MpdError } from '../mpd/index.js';

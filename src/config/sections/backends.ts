@@ -32,11 +32,6 @@ export interface BackendConfig {
   readonly [key: string]: unknown;
 }
 
-/** What the adapter is given: without the keys that are for the gateway alone; `domains` only where there are several. */
-export function adapterConfig({ enabled: _enabled, module: _module, domains, ...entry }: BackendConfig) {
-  return { ...entry, ...(domains.length > 1 ? { domains } : {}) };
-}
-
 /** What every backend has; the keys of its kind are passed through to the adapter, which checks them. */
 export const backendField = z
   .looseObject({
