@@ -74,6 +74,23 @@ describe('a body', () => {
     expect(response.headers.get('content-length')).toBe(String(expected.length));
   });
 
+  it('with a media type that is none is plain bytes', async () => {
+    const entry = product('a.pkt', text);
+    const fileMetadata = { ...entry.metadata.fileMetadata!, mime: 'text/html\r\nX-Evil: 1' };
+    const { fetch } = await serve(fakeGateway([{ ...entry, metadata: { ...entry.metadata, fileMetadata } }]));
+    expect((await fetch(PATH)).headers.get('content-type')).toBe('application/octet-stream');
+  });
+
+  it('that is being changed may be asked for again', async () => {
+    const gateway = fakeGateway([product('a.pkt', text)]);
+    gateway.body = () => {
+      throw new MpdError('Unknown', { class: 'retry', message: 'a.pkt is being changed' });
+    };
+    const { fetch } = await serve(gateway);
+    const response = await fetch(PATH);
+    expect([response.status, response.headers.has('retry-after')]).toEqual([503, true]);
+  });
+
   it('outside its bytes is 416 with the size', async () => {
     const { fetch } = await serve(fakeGateway([product('a.pkt', text), product('empty', '')]));
     const response = await fetch(PATH, { headers: { Range: 'bytes=10-' } });

@@ -1,9 +1,11 @@
+import { Script } from 'node:vm';
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { fakeGateway, product } from '../../../test/http/fake-gateway.js';
 import { schemaFaults } from '../../../test/http/json-schema.js';
 import { json, serve } from '../../../test/http/serve.js';
 import type { Json, JsonSchema } from '../../client/http/wire/index.js';
+import { SCRIPT } from './docs-page.js';
 import { openApiPath, type Route } from './route.js';
 import { allRoutes } from './routes/index.js';
 
@@ -179,6 +181,7 @@ it('the page shows it without anything from outside', async () => {
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(html).not.toMatch(/(src|href)="(https?:)?\/\//);
     expect(html).toContain('/openapi.json');
+    expect(() => new Script(SCRIPT)).not.toThrow();
     const policy = response.headers.get('content-security-policy')!;
     expect(policy).toContain("default-src 'none'");
     expect(policy).not.toContain('unsafe');

@@ -52,6 +52,10 @@ export interface Call {
   readonly stopping: AbortSignal;
   /** Whether the key that came with the request still holds. */
   readonly stillAllowed: () => Promise<boolean>;
+  /** Lifts the time limit of an answer: for streams and long polls. */
+  readonly unbounded: () => void;
+  /** For open routes that find out who asks: counts the request and the open stream of this principal. @throws HttpFault 429 */
+  readonly admit: (principal: string) => Promise<void>;
   readonly req: Request;
   readonly res: Response;
 }
@@ -99,7 +103,7 @@ export interface AnswerRoute<P, Q, B, R> extends Common<P, Q> {
 export interface StreamRoute<P, Q, B> extends Common<P, Q> {
   readonly body?: Shape<B>;
   readonly streams: readonly Media[];
-  /** Answers by itself; counts as an open stream of the principal, has no time limit but the reader's. */
+  /** Answers by itself and counts as an open stream of the principal. Bounded in time until it calls `unbounded`. */
   readonly handle: (
     call: Call,
     input: { readonly params: PathValues<P>; readonly query: QueryValues<Q>; readonly body: B },

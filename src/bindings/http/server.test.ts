@@ -80,6 +80,66 @@ describe('limits', () => {
     ]);
   });
 
+  it('bound the time for an answer also while the key is looked up', async () => {
+    const gateway = fakeGateway();
+    const authenticate = gateway.access.authenticate;
+    gateway.access.authenticate = async (key) => {
+      await sleep(300);
+      return authenticate(key);
+    };
+    const { fetch } = await serve(gateway, { limits: { answerMs: 100 } });
+    expect((await fetch('/api/v1/types')).status).toBe(504);
+  });
+
+  it('do not hold streams, long polls and event streams to the time for an answer', async () => {
+    const gateway = fakeGateway([product('a.pkt', 'abc')]);
+    gateway.body = (entry) => ({
+      revision: entry.revision,
+      size: 3,
+      claim: null,
+      stream: (async function* () {
+        await sleep(300);
+        yield new TextEncoder().encode('abc');
+      })(),
+    });
+    const { fetch } = await serve(gateway, { limits: { answerMs: 100 } });
+    const [body, pull] = await Promise.all([
+      fetch('/api/v1/bodies/local/1/a.pkt'),
+      fetch('/api/v1/orders/1/pull?wait=0.3'),
+    ]);
+    expect([await body.text(), pull.status]).toEqual(['abc', 200]);
+  });
+
+  it('answer HEAD of a stream at once', async () => {
+    const { fetch } = await serve(fakeGateway([product('a.pkt', 'abc')]));
+    for (const [path, type] of [
+      ['/api/v1/events', 'text/event-stream'],
+      ['/api/v1/products', 'application/x-ndjson'],
+    ] as const) {
+      const response = await fetch(path, { method: 'HEAD', headers: { Accept: type } });
+      expect([response.status, response.headers.get('content-type'), await response.text()]).toEqual([
+        200,
+        expect.stringContaining(type),
+        '',
+      ]);
+    }
+  });
+
+  it('count signed links with the principal they stand for', async () => {
+    const gateway = fakeGateway([product('a.pkt', 'abc')]);
+    const { fetch } = await serve(gateway, {
+      publicUrl: 'http://x',
+      linkSecret: 's'.repeat(32),
+      limits: { requestsPerMinute: 2 },
+    });
+    const page = (await (await fetch('/api/v1/products')).json()) as {
+      products: { metadata: { externalURI: string } }[];
+    };
+    const link = new URL(page.products[0]!.metadata.externalURI);
+    const follow = () => fetch(link.pathname + link.search, { key: null });
+    expect([(await follow()).status, (await follow()).status]).toEqual([200, 429]);
+  });
+
   it('refuse a body over the limit also when its length is not announced', async () => {
     const { port } = await serve(fakeGateway(), { limits: { json: 1000 } });
     const chunk = `${(500).toString(16)}\r\n${' '.repeat(500)}\r\n`;

@@ -26,7 +26,7 @@ const STATUS: Readonly<Record<MpdErrorCode, number>> = {
   'Transaction Timeout': 504,
 };
 
-/** Faults of the request stay what they are, whatever may be done about them. */
+/** Faults of the request, as long as asking again is of no use. */
 const REQUEST_FAULTS: ReadonlySet<MpdErrorCode> = new Set([
   'Invalid',
   'Unknown',
@@ -40,7 +40,8 @@ const REQUEST_FAULTS: ReadonlySet<MpdErrorCode> = new Set([
 /** Status of an error: by class where the fault lies behind the gateway or passes, by code otherwise. */
 export function statusOf(error: MpdError): number {
   if (isGap(error)) return 410;
-  if (REQUEST_FAULTS.has(error.code)) return STATUS[error.code];
+  if (REQUEST_FAULTS.has(error.code) && (error.class === 'refuse' || error.class === 'fatal'))
+    return STATUS[error.code];
   if (error.code === 'Too Many') return error.class === 'retryAfter' || error.class === 'retry' ? 429 : 422;
   if (error.class === 'target-down') return 502;
   if (error.class === 'retry' || error.class === 'retryAfter') return 503;

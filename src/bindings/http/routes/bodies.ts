@@ -45,6 +45,7 @@ export const bodyRoutes = (checksums: ChecksumOf): readonly Route[] => [
     async handle(call, { params, query }) {
       const path = call.req.originalUrl.replace(/[?#].*$/s, '').slice('/dl/'.length);
       const principal = await call.gateway.access.principal(call.links.verify(path, query));
+      await call.admit(principal.id);
       await sendBody({ ...call, principal }, params.ref, checksums);
     },
   }),

@@ -9,6 +9,7 @@ import { lineWriter, startLines } from '../send/ndjson.js';
 export async function deliverFiles(call: Call, refs: readonly ObjectRef[], deliverTo: string): Promise<void> {
   const { res, gateway, principal, signal, config, links } = call;
   const { orderID, files } = await gateway.deliveries.deliverFiles(refs, deliverTo, principal, signal);
+  call.unbounded();
   startLines(res);
   const writer = lineWriter(res, { signal, stallMs: config.limits.stallMs, gather: 0 });
   await writer.line(DeliverStartShape.encode({ accepted: { orderID, files: refs.length } }));

@@ -74,7 +74,9 @@ async function follow(call: Call, query: EventQuery): Promise<void> {
   try {
     // Proves cursor and query before anything is sent, and gives a place to resume from before the first event.
     const start = await begin(call, query);
+    call.unbounded();
     const out = await startEvents(res, { signal: call.signal, stallMs: config.limits.stallMs });
+    if (call.req.method === 'HEAD') return void res.end();
     if (start.gap !== null) await sendGap(out, start.gap, start.cursor);
     else await out.position(start.cursor);
     beating = setInterval(() => void beat(call, out, end), config.limits.heartbeatMs);

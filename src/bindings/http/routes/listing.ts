@@ -49,7 +49,9 @@ export async function sendListing(
   };
   try {
     let item = await iterator.next();
+    call.unbounded();
     startLines(res);
+    if (call.req.method === 'HEAD') return void res.end();
     while (item.done !== true) {
       if (limit !== null && count >= limit) return await end(false);
       if (call.stopping.aborted) return await end(false, stopping());

@@ -23,6 +23,7 @@ export const pullRoutes: readonly Route[] = [
     streams: [products],
     async handle(call, { params, query }) {
       const waitMs = Math.min(query.wait ?? 0, call.config.limits.waitMs);
+      if (waitMs > 0) call.unbounded();
       const ended = new AbortController();
       const stop = (): void => ended.abort(call.stopping.reason);
       const left = (): void => ended.abort(call.signal.reason);

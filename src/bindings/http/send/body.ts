@@ -23,7 +23,7 @@ export async function sendBody(call: Call, ref: ObjectRef, checksums: ChecksumOf
     'Accept-Ranges': 'bytes',
     'Cache-Control': 'private, no-cache',
     'Content-Disposition': contentDisposition(fileNameOf(entry)),
-    'Content-Type': entry.metadata.fileMetadata?.mime || 'application/octet-stream',
+    'Content-Type': mediaType(entry.metadata.fileMetadata?.mime),
     'Content-Security-Policy': "sandbox; default-src 'none'",
     ...digestHeader(entry, checksums),
   };
@@ -42,6 +42,8 @@ export async function sendBody(call: Call, ref: ObjectRef, checksums: ChecksumOf
   const wanted = ifRange === undefined || ifRange === etag ? range : undefined;
   const part = parseRange(wanted, size);
   if (part.kind === 'outside') throw outside(size);
+  // Products that are made on demand may take minutes.
+  call.unbounded();
   const source = await openAt(call, ref, entry, part.kind === 'part' ? part.start : 0);
   const iterator = source.body.stream[Symbol.asyncIterator]();
   try {
@@ -98,6 +100,9 @@ function digestHeader(entry: Entry, checksums: ChecksumOf): Record<string, strin
     (algorithm === 'sha-256' || algorithm === 'sha-512') && checksum !== null ? { algorithm, value: checksum } : null;
   return value === null ? {} : { 'Repr-Digest': `${value.algorithm}=:${Buffer.from(value.value).toString('base64')}:` };
 }
+
+const mediaType = (mime = ''): string =>
+  /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:;[\x20-\x7e]*)?$/.test(mime) ? mime : 'application/octet-stream';
 
 const fileNameOf = (entry: Entry): string =>
   (entry.fileName ?? entry.metadata.productRef.key).split('/').at(-1) || 'product';

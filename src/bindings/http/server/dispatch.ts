@@ -40,16 +40,19 @@ export function routeHandler(route: Route, options: DispatchOptions): RequestHan
   return async (req, res) => {
     const started = process.hrtime.bigint();
     const { requestId, log } = contextOf(res);
-    const life = lifeOf(res, options.over, route.streams === undefined ? options.config.limits.answerMs : null);
+    const life = lifeOf(res, options.over, options.config.limits.answerMs);
     let release = (): void => undefined;
+    const admit = async (principal: string): Promise<void> => {
+      who = principal;
+      await options.rates.request(principal, req, res);
+      if (route.streams !== undefined) release = options.streams.enter(principal);
+    };
     let who = '';
     try {
       const access = route.access ?? 'key';
       const identity = access === 'open' ? ANYBODY : await authenticate(req, options.gateway, options.rates);
-      who = identity.principal.id;
-      if (access !== 'open') await options.rates.request(who, req, res);
+      if (access !== 'open') await admit(identity.principal.id);
       requireRole(access, identity.principal);
-      if (route.streams !== undefined) release = options.streams.enter(who);
       const input = await readInput(route, pattern, req, res, options);
       const call: Call = {
         gateway: options.gateway,
@@ -61,13 +64,12 @@ export function routeHandler(route: Route, options: DispatchOptions): RequestHan
         signal: life.signal,
         stopping: options.stopping,
         stillAllowed: identity.stillAllowed,
+        unbounded: life.unbounded,
+        admit,
         req,
         res,
       };
-      const reply = await withSignal(
-        route.handle(call, input as never),
-        route.streams === undefined ? call.signal : null,
-      );
+      const reply = await Promise.race([route.handle(call, input as never), life.late]);
       if (reply !== undefined) sendReply(res, route, reply);
     } catch (error) {
       sendFault(req, res, error, log);
@@ -88,7 +90,6 @@ async function readInput(
   res: Response,
   options: DispatchOptions,
 ): Promise<{ params: Record<string, unknown>; query: Record<string, unknown>; body: unknown }> {
-  const url = new URL(req.originalUrl, 'http://localhost');
   const path = rawPath(req);
   const groups = pattern.exec(path)?.groups ?? {};
   const params: Record<string, unknown> = {};
@@ -96,7 +97,7 @@ async function readInput(
     const raw = groups[name] ?? '';
     params[name] = param.parse(isRest(route.path, name) ? raw : decodeURIComponent(raw), name);
   }
-  const query = parseQuery(route.query ?? {}, url.searchParams);
+  const query = parseQuery(route.query ?? {}, new URLSearchParams(/\?([^#]*)/.exec(req.originalUrl)?.[1]));
   if (route.body === undefined) return { params, query, body: undefined };
   const json = await options.readJson(req, res);
   try {
@@ -137,42 +138,36 @@ export function sendFault(req: Request, res: Response, error: unknown, log: Logg
     .send(JSON.stringify(ProblemShape.encode(problem)));
 }
 
-/** A signal that ends when the client leaves, the server's patience is over, or the time for an answer has passed. */
-function lifeOf(
-  res: Response,
-  over: AbortSignal,
-  answerMs: number | null,
-): { readonly signal: AbortSignal; readonly end: () => void } {
+/** What ends a request from outside: the client leaves, the gateway's patience is over, the time for an answer has passed. */
+function lifeOf(res: Response, over: AbortSignal, answerMs: number) {
   const controller = new AbortController();
   const left = (): void => {
     if (!res.writableFinished) controller.abort(clientLeft());
   };
   const ended = (): void => controller.abort(over.reason);
-  const late = (): void =>
-    controller.abort(
-      new HttpFault(504, 'Transaction Timeout', { class: 'retry', message: `no answer within ${answerMs! / 1000} s` }),
-    );
-  const timer = answerMs === null ? undefined : setTimeout(late, answerMs);
   res.on('close', left);
   over.addEventListener('abort', ended, { once: true });
   if (over.aborted) ended();
+  let timer: NodeJS.Timeout | undefined;
+  /** Rejects when the time is over, also where a handler does not listen to the signal. */
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      const message = `no answer within ${answerMs / 1000} s`;
+      const fault = new HttpFault(504, 'Transaction Timeout', { class: 'retry', message });
+      controller.abort(fault);
+      reject(fault);
+    }, answerMs);
+  });
+  // It may be over before anybody waits for it.
+  late.catch(() => undefined);
   return {
     signal: controller.signal,
+    late,
+    unbounded: (): void => clearTimeout(timer),
     end() {
       clearTimeout(timer);
       res.off('close', left);
       over.removeEventListener('abort', ended);
     },
   };
-}
-
-/** Ends a wait when the signal says so, also where what is waited for does not listen. */
-async function withSignal<T>(work: Promise<T>, signal: AbortSignal | null): Promise<T> {
-  if (signal === null) return work;
-  return new Promise<T>((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -16,7 +16,9 @@ export interface RateLimits {
 
 export function createRateLimits(limits: HttpLimits): RateLimits {
   const principals = new WeakMap<Request, string>();
+  const requests = new MemoryStore();
   const limiter = rateLimit({
+    store: requests,
     windowMs: MINUTE,
     limit: limits.requestsPerMinute,
     standardHeaders: 'draft-8',
@@ -48,7 +50,10 @@ export function createRateLimits(limits: HttpLimits): RateLimits {
     async keyRefused(req) {
       await failures.increment(address(req));
     },
-    close: () => failures.shutdown(),
+    close() {
+      requests.shutdown();
+      failures.shutdown();
+    },
   };
 }
 
