@@ -17,9 +17,14 @@ const UNSAFE = /[\p{Cc}/\\]|%(?=[0-9A-Fa-f]{2})/gu;
  */
 export function safeSegment(text: string): string {
   if (text === '') throw invalid('fileName', 'an empty name cannot be the name of a file');
-  let name = text.replace(UNSAFE, percent);
-  if (name === '.' || name === '..' || name.startsWith(RESERVED)) name = percent('.') + name.slice(1);
+  const name = withoutMeaning(text.replace(UNSAFE, percent));
   return Buffer.byteLength(name) <= MAX_SEGMENT ? name : shortened(name);
+}
+
+/** One part of a path that is `.`, `..` or begins as our own names do, with its dot as `%2E`; others as they are. */
+export function withoutMeaning(part: string): string {
+  const means = part === '.' || part === '..' || part.startsWith(RESERVED);
+  return means ? percent('.') + part.slice(1) : part;
 }
 
 /** Throws Invalid unless `path` is relative, `/`-separated, without `.`, `..`, empty parts, `\`, control characters or names that are ours. */

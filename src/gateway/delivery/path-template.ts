@@ -1,11 +1,12 @@
 import { invalid } from '../../mpd/index.js';
 import type { Entry } from '../backend.js';
-import { checkRelativePath, safeSegment } from './file-name.js';
+import { checkRelativePath, safeSegment, withoutMeaning } from './file-name.js';
 
 /**
  * Sub-folders by template, as in `{productType}/{created:yyyy}/{created:DDD}`. Fields: `productType`, `source`, `key`,
- * `folder` (the product's own folders; the file then keeps its own name), `domain` (one folder an element), `attribute.NAME`, and the times `created`,
- * `content` (its start), `updated` with a format of yyyy MM dd DDD HH mm ss. A value that is not there is `none`.
+ * `folder` (the product's own folders, if any; the file then keeps its own name), `domain` (one folder an element),
+ * `attribute.NAME`, and the times `created`, `content` (its start), `updated` with a format of yyyy MM dd DDD HH mm ss. A value
+ * that is not there is `none`.
  */
 const FIELD = /\{([^{}]*)\}/g;
 const TIMES = ['created', 'content', 'updated'];
@@ -28,14 +29,14 @@ export function deliveryPath(
 ): string {
   const name = entry.fileName ?? entry.metadata.productRef.key;
   if (template === null) return safeSegment(name);
-  const inFolder = template.includes('{folder}') && entry.path !== null;
-  const file = safeSegment(inFolder ? (entry.fileName ?? entry.path.split('/').at(-1)!) : name);
+  const own = template.includes('{folder}') ? entry.path?.split('/').at(-1) : undefined;
+  const file = safeSegment(entry.fileName ?? (own || name));
   const folders = template.replace(FIELD, (_whole, field: string) => fieldValue(field, entry));
   const path = [
     ...folders
       .split('/')
       .filter((part) => part !== '')
-      .map(notReserved),
+      .map(withoutMeaning),
     file,
   ].join('/');
   checkRelativePath(path, 'pathTemplate');
@@ -90,9 +91,6 @@ function attribute(attributes: Entry['metadata']['attributes'], name: string): s
 }
 
 const segment = (text: string | null): string => (text === null || text === '' ? 'none' : safeSegment(text));
-
-/** Text of the template beside the fields may make up what a field alone may not be. */
-const notReserved = (part: string): string => (part.startsWith('.') ? safeSegment(part) : part);
 
 function formatTime(ns: bigint, format: string): string {
   const seconds = ns / 1_000_000_000n - (ns % 1_000_000_000n < 0n ? 1n : 0n);

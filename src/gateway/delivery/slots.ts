@@ -11,6 +11,7 @@ export interface Slots<Item> {
   /** The next that may run, which then counts as running; null when there is none. */
   take(limit: (target: string) => number): Item | null;
   done(target: string, ms: number): void;
+  running(): number;
   /** Takes out everything that waits. */
   drain(): readonly Item[];
 }
@@ -96,6 +97,7 @@ export function createSlots<Item>(workers: number, perTarget: number): Slots<Ite
       each.average += (ms - each.average) * 0.2;
       if (each.running === 0 && each.waiting.length === 0 && lanes.size > 1000) lanes.delete(target);
     },
+    running: () => running,
     drain() {
       const items = [...lanes.values()].flatMap((each) => each.waiting.splice(0));
       waiting = 0;

@@ -61,6 +61,8 @@ export interface DeliveryWorkers {
 const LONGEST_PAUSE = 60_000;
 /** How long a row waits for another sender of its path. */
 const BUSY_MS = 300;
+/** Transfers that are done and wait for the store, at most; beyond that they keep their slots. */
+const RECORDING = 64;
 
 /** Delivers queued rows until stopped. Any number of processes may do so on one database. */
 export function startDeliveryWorkers(dependencies: WorkerDependencies): DeliveryWorkers {
@@ -168,22 +170,39 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
   async function run(item: Held & { readonly claimed: Claimed }): Promise<void> {
     const started = performance.now();
     const { row } = item;
+    let freed = false;
+    /** Lets the next transfer begin: when this one is only waiting for the store, and not too many do. */
+    const free = (): void => {
+      if (freed) return;
+      freed = true;
+      slots.done(row.target, performance.now() - started);
+    };
     try {
-      await deliver(item);
+      await deliver(item, () => {
+        if (tasks.size - slots.running() >= RECORDING) return;
+        free();
+        pump();
+      });
     } catch (err) {
       log.error({ err, delivery: String(row.id) }, 'a delivery failed outside its transfer');
     } finally {
       held.remove(row.id);
-      slots.done(row.target, performance.now() - started);
+      free();
     }
   }
 
-  async function deliver({ row, claimed, abort: { signal } }: Held & { readonly claimed: Claimed }): Promise<void> {
+  async function deliver(
+    { row, claimed, abort: { signal } }: Held & { readonly claimed: Claimed },
+    transferred: () => void,
+  ): Promise<void> {
     const { path, filename } = claimed;
     const started = performance.now();
     let bytes = 0;
     const log_ = { delivery: String(row.id), order: String(row.order_id), epoch: String(row.epoch) };
     const lost = () => record({ kind: 'lost', row, path, bytes });
+    // It broke down after this row was taken.
+    if (pauses.isPaused(pauseKey(claimed)) || pauses.isPaused(`backend ${row.backend}`))
+      return void (await record(released(claimed, 0)));
     const backend = backends.byId(row.backend);
     if (backend === undefined) {
       const cause = `backend ${row.backend} is not configured`;
@@ -208,6 +227,7 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
       };
       signal.throwIfAborted();
       const file = await transfer(claimed, backend, { ...settings, progress }, signal);
+      transferred();
       if ((await record({ kind: 'landed', row, path, file })) !== 'landed') return void (await lost());
       crashPoint('after-landed');
       const seconds = (performance.now() - started) / 1000;

@@ -68,8 +68,32 @@ async function hold(path: string): Promise<Directory> {
   return { at: (name) => `${base}/${name}`, sync: () => syncDirectory(handle), close: () => handle.close() };
 }
 
-/** Some file systems cannot sync a directory; they are taken as they are. */
+interface Syncs {
+  running: Promise<void>;
+  next: Promise<void> | null;
+}
+
+const syncing = new Map<string, Syncs>();
+
+/** Syncs a directory; those who ask while one sync runs share the one after it. */
 async function syncDirectory(handle: FileHandle): Promise<void> {
+  const { dev, ino } = await handle.stat();
+  const key = `${dev}:${ino}`;
+  const known = syncing.get(key);
+  if (known !== undefined) {
+    known.next ??= known.running.then(
+      () => syncDirectory(handle),
+      () => syncDirectory(handle),
+    );
+    return known.next;
+  }
+  const running = syncNow(handle).finally(() => syncing.delete(key));
+  syncing.set(key, { running, next: null });
+  return running;
+}
+
+/** Some file systems cannot sync a directory; they are taken as they are. */
+async function syncNow(handle: FileHandle): Promise<void> {
   await handle.sync().catch((error) => {
     if (!['EINVAL', 'ENOTSUP', 'EPERM', 'EACCES', 'EBADF'].includes(codeOf(error))) throw error;
   });
