@@ -7,9 +7,14 @@ import { invalid } from './mpd/index.js';
 /** What the tree brings, loaded when the configuration names it. Keys are `kind` of a backend and the folder of a target. */
 const ADAPTERS: Readonly<Record<string, () => Promise<BackendModule>>> = {
   archive: () => import('../adapters/archive/index.js'),
+  datadrive: () => import('../adapters/datadrive/index.js'),
 };
 
-const TARGETS: readonly (() => Promise<TargetModule>)[] = [() => import('./targets/file/index.js')];
+const TARGETS: readonly (() => Promise<TargetModule>)[] = [
+  () => import('./targets/file/index.js'),
+  () => import('./targets/sftp/index.js'),
+  () => import('./targets/s3/index.js'),
+];
 
 /** @throws MpdError Invalid naming `backends.<id>.kind` or `.module` */
 export async function loadAdapter(entry: {
