@@ -55,6 +55,8 @@ export interface Switches {
   catalogueFiles: number | null;
   /** Milliseconds the server's clock is ahead. */
   clockSkew: number;
+  /** Every connection is reset. */
+  down: boolean;
 }
 
 export function faultControl() {
@@ -68,6 +70,7 @@ export function faultControl() {
     frameCountDash: false,
     catalogueFiles: null,
     clockSkew: 0,
+    down: false,
   };
   const switches: Switches = { ...initial };
   let rules: { rule: CallRule; skip: number; left: number }[] = [];

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ArchiveDescription, archiveOf } from './archive/index.js';
+import { type ArchiveDescription, type AuxiliaryFile, archiveOf } from './archive/index.js';
 import { type FaultControl, faultControl } from './control.js';
 import { jobEngine } from './jobs.js';
 import { soapServer } from './server.js';
@@ -60,6 +60,9 @@ export interface EddsSimulator {
     /** All jobs of all users. */
     jobs(): readonly Job[];
     reissue(requestId: string, ordinal: number): Promise<PartRecord>;
+    /** Puts a file into the catalogue, or another content under its name; not kept over a restart. Times are ms since 1970. */
+    putFile(domain: string, file: Omit<AuxiliaryFile, 'size'>, content: Uint8Array): void;
+    removeFile(domain: string, name: string): void;
   };
   stop(): Promise<void>;
 }
@@ -147,6 +150,9 @@ export async function startEddsSimulator(options: EddsSimulatorOptions = {}): Pr
     control: Object.assign(control, {
       expireTokens: sessions.expireAll,
       jobs: () => file.state.jobs,
+      putFile: (domain: string, given: Omit<AuxiliaryFile, 'size'>, content: Uint8Array) =>
+        archives[domain]!.putFile(given, content),
+      removeFile: (domain: string, name: string) => archives[domain]!.removeFile(name),
       async reissue(requestId: string, ordinal: number) {
         const job = file.state.jobs.find((one) => one.id === requestId);
         if (job === undefined) throw new Error(`there is no request ${requestId}`);

@@ -195,8 +195,7 @@ function catalogue(context: OperationContext, values: Values, user: SimulatedUse
       }
     }
     if (wanted('File')) {
-      for (let index = 0; index < (context.control.switches.catalogueFiles ?? description.files); index++) {
-        const file = archive.file(index);
+      for (const file of archive.files(context.control.switches.catalogueFiles ?? description.files)) {
         entries.push({
           Domain: domain,
           DataType: 'File',
@@ -204,8 +203,8 @@ function catalogue(context: OperationContext, values: Values, user: SimulatedUse
           FileName: file.name,
           FileSize: file.size,
           FileTime: file.time,
-          Begin: file.time,
-          End: file.time,
+          Begin: file.begin ?? file.time,
+          End: file.end ?? file.time,
           Count: 1,
         });
       }

@@ -92,14 +92,13 @@ async function makeFiles(options: RunOptions): Promise<PartRecord[]> {
   const matches = matcher(options.selection.filter);
   const parts: PartRecord[] = [];
   const most = (options.job.request.MaxElements as number | undefined) ?? Number.POSITIVE_INFINITY;
-  for (let index = 0; index < (switches.catalogueFiles ?? archive.description.files) && parts.length < most; index++) {
-    const file = archive.file(index);
+  for (const file of archive.files(switches.catalogueFiles ?? archive.description.files)) {
+    if (parts.length >= most) break;
     if (!matches({ FileName: file.name }) || file.time * 1000 < selection.begin || file.time * 1000 >= selection.end)
       continue;
-    const extension = file.name.slice(file.name.lastIndexOf('.') + 1);
-    parts.push(
-      await store(options, parts.length, extension, 'application/octet-stream', [archive.fileContent(index)], () => 1),
-    );
+    const extension = /\.(\w{1,10})$/.exec(file.name)?.[1] ?? 'bin';
+    const content = [archive.fileContent(file.name)];
+    parts.push(await store(options, parts.length, extension, 'application/octet-stream', content, () => 1));
   }
   return parts;
 }

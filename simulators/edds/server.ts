@@ -20,6 +20,7 @@ export interface ServerOptions extends OperationContext {
 export function soapServer(options: ServerOptions): Server {
   const { shape } = options;
   return createServer((request, response) => {
+    if (options.control.switches.down) return void request.socket.resetAndDestroy();
     const path = (request.url ?? '/').split('?')[0];
     const query = (request.url ?? '').slice((path ?? '').length + 1);
     if (path !== shape.path) return plain(response, 404, 'there is nothing here');

@@ -17,10 +17,16 @@ export class XmlError extends Error {
 
 export interface XmlHandlers {
   /** `name` is the local name; attributes as written, by their full name. */
-  readonly open: (name: string, namespace: string, attributes: Readonly<Record<string, string>>) => void;
+  readonly open: (name: string, namespace: string, attributes: Readonly<Record<string, string>>, tag: XmlTag) => void;
   /** Text and CDATA; long text comes in several calls. */
   readonly text?: (text: string) => void;
-  readonly close?: (name: string) => void;
+  readonly close?: (name: string, qualified: string) => void;
+}
+
+export interface XmlTag {
+  /** Name with prefix, as written. */
+  readonly qualified: string;
+  readonly selfClosing: boolean;
 }
 
 export interface XmlBounds {
@@ -65,17 +71,17 @@ export function xmlReader(handlers: XmlHandlers, bounds: XmlBounds = {}): XmlRea
   parser.onopentag = (tag) => {
     if (++depth > maxDepth) throw fail(`more than ${maxDepth} nested elements`);
     if (!namespaces) {
-      handlers.open(localName(tag.name), '', (tag as sax.Tag).attributes);
+      handlers.open(localName(tag.name), '', (tag as sax.Tag).attributes, tagOf(tag));
       return;
     }
     const node = tag as sax.QualifiedTag;
     const attributes: Record<string, string> = {};
     for (const name in node.attributes) attributes[name] = node.attributes[name]!.value;
-    handlers.open(node.local, node.uri, attributes);
+    handlers.open(node.local, node.uri, attributes, tagOf(tag));
   };
   parser.onclosetag = (name) => {
     if (--depth === 0) closed = true;
-    handlers.close?.(localName(name));
+    handlers.close?.(localName(name), name);
   };
   if (handlers.text !== undefined) {
     parser.ontext = handlers.text;
@@ -116,6 +122,10 @@ export function xmlReader(handlers: XmlHandlers, bounds: XmlBounds = {}): XmlRea
       return parser.line + 1;
     },
   };
+}
+
+function tagOf(tag: sax.Tag | sax.QualifiedTag): XmlTag {
+  return { qualified: tag.name, selfClosing: tag.isSelfClosing };
 }
 
 function localName(name: string): string {

@@ -26,6 +26,9 @@ export interface AuxiliaryFile {
   readonly size: number;
   /** Milliseconds since 1970. */
   readonly time: number;
+  /** Period that the content is about, ms; default the time itself. */
+  readonly begin?: number;
+  readonly end?: number;
 }
 
 export interface Archive {
@@ -33,8 +36,11 @@ export interface Archive {
   readonly commands: Commands;
   readonly parameters: Parameters;
   readonly description: ArchiveDescription;
-  file(index: number): AuxiliaryFile;
-  fileContent(index: number): Uint8Array;
+  /** The catalogue's files: those invented, as many as said, and those put in. */
+  files(invented: number): AuxiliaryFile[];
+  fileContent(name: string): Uint8Array;
+  putFile(file: Omit<AuxiliaryFile, 'size'>, content: Uint8Array): void;
+  removeFile(name: string): void;
 }
 
 const SPACECRAFT: Readonly<Record<string, number>> = { SOL: 650, BC: 204 };
@@ -48,6 +54,8 @@ export function archiveOf(domain: string, description: ArchiveDescription): Arch
     size: 200 + (hash32(seed + 7, index) % 4000),
     time: description.begin + index * 1000,
   });
+  const indexOf = (name: string): number => Number(/_(\d+)\.oem$/.exec(name)?.[1] ?? -1);
+  const put = new Map<string, { readonly file: AuxiliaryFile; readonly content: Uint8Array }>();
   return {
     description,
     telemetry: telemetry({
@@ -60,8 +68,16 @@ export function archiveOf(domain: string, description: ArchiveDescription): Arch
     }),
     commands: commands({ seed, domain, spacecraftId, begin, interval: description.commandInterval }),
     parameters: parameters({ seed, begin, interval: description.sampleInterval }),
-    file,
-    fileContent(index) {
+    files: (invented) => [
+      ...Array.from({ length: invented }, (_, index) => file(index)),
+      ...[...put.values()].map((one) => one.file),
+    ],
+    putFile: (given, content) => void put.set(given.name, { file: { ...given, size: content.length }, content }),
+    removeFile: (name) => void put.delete(name),
+    fileContent(name) {
+      const given = put.get(name);
+      if (given !== undefined) return given.content;
+      const index = indexOf(name);
       const content = new Uint8Array(file(index).size);
       fillRandom(content, 0, seed + 8, index);
       return content;

@@ -1,0 +1,163 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { type FileHandle, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface CachedFile {
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: Buffer;
+}
+
+export interface Receiver {
+  readonly write: (bytes: Uint8Array) => Promise<void>;
+}
+
+export interface CacheOptions {
+  readonly folder: string;
+  readonly maxBytes: number;
+}
+
+/**
+ * Files fetched from EDDS, by key. Only complete files are in it; one key is made once however many ask at the same time.
+ * The longest unused go when there is no room. A cache: any file may be gone, and is then fetched again.
+ */
+export function fileCache(options: CacheOptions) {
+  const { folder } = options;
+  mkdirSync(folder, { recursive: true });
+  const making = new Map<string, Promise<CachedFile>>();
+  const known = new Map<string, CachedFile>();
+  const fileOf = (key: string): string => join(folder, createHash('sha256').update(key).digest('hex'));
+
+  const evict = async (room: number): Promise<void> => {
+    const files = await Promise.all(
+      (await readdir(folder)).map(async (name) => {
+        const path = join(folder, name);
+        const found = await stat(path).catch(() => null);
+        return found === null || name.endsWith('.part') ? null : { path, size: found.size, used: found.mtimeMs };
+      }),
+    );
+    const present = files.filter((file) => file !== null).sort((a, b) => a.used - b.used);
+    let total = present.reduce((sum, { size }) => sum + size, room);
+    for (const { path, size } of present) {
+      if (total <= options.maxBytes) return;
+      await rm(path, { force: true });
+      total -= size;
+    }
+  };
+
+  const receive = async (key: string, make: (receiver: Receiver) => Promise<void>): Promise<CachedFile> => {
+    const path = fileOf(key);
+    const temporary = `${path}.${randomUUID()}.part`;
+    const hash = createHash('sha256');
+    let bytes = 0;
+    const handle = await open(temporary, 'wx', 0o600);
+    try {
+      await make({
+        async write(chunk) {
+          hash.update(chunk);
+          bytes += chunk.length;
+          await handle.write(chunk);
+        },
+      });
+      await handle.close();
+      await evict(bytes);
+      await rename(temporary, path);
+    } catch (error) {
+      await handle.close().catch(() => undefined);
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    const made = { path, bytes, sha256: hash.digest() };
+    known.set(key, made);
+    return made;
+  };
+
+  return {
+    /** Puts a file under a key that only its content told. */
+    receive,
+
+    /** The file if it is there. */
+    async get(key: string): Promise<CachedFile | null> {
+      const file = known.get(key);
+      if (file === undefined) return null;
+      const now = new Date();
+      const there = await utimes(file.path, now, now).then(
+        () => true,
+        () => false,
+      );
+      if (!there) known.delete(key);
+      return there ? file : null;
+    },
+
+    /** The file, made when it is not there; shared by all who ask while it is being made. */
+    async obtain(key: string, make: (receiver: Receiver) => Promise<void>): Promise<CachedFile> {
+      const there = await this.get(key);
+      if (there !== null) return there;
+      const under = making.get(key);
+      if (under !== undefined) return under;
+      const promise = receive(key, make).finally(() => making.delete(key));
+      making.set(key, promise);
+      return promise;
+    },
+
+    async drop(key: string): Promise<void> {
+      known.delete(key);
+      await rm(fileOf(key), { force: true });
+    },
+
+    rename(from: string, to: string): void {
+      const file = known.get(from);
+      if (file === undefined) return;
+      known.delete(from);
+      known.set(to, file);
+    },
+
+    /** What an earlier process left is of no use: nobody knows its keys' checksums. */
+    async clear(): Promise<void> {
+      known.clear();
+      for (const name of await readdir(folder)) await rm(join(folder, name), { force: true });
+    },
+  };
+}
+
+export type FileCache = ReturnType<typeof fileCache>;
+
+const CHUNK = 128 * 1024;
+
+/** Bytes of a file that was opened at once, so that it can be read to its end even when it leaves the cache. */
+export async function fileStream(file: CachedFile, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  signal.throwIfAborted();
+  const handle: FileHandle = await open(file.path, 'r');
+  let at = 0;
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closed ??= handle.close();
+    return closed;
+  };
+  const iterator: AsyncIterator<Uint8Array, undefined> = {
+    async next() {
+      if (closed !== undefined) return { done: true, value: undefined };
+      try {
+        signal.throwIfAborted();
+        const wanted = Math.min(CHUNK, file.bytes - at);
+        if (wanted === 0) {
+          await close();
+          return { done: true, value: undefined };
+        }
+        const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafeSlow(wanted), 0, wanted, at);
+        if (bytesRead === 0) throw new Error(`a cached file ends at ${at} of ${file.bytes} bytes`);
+        at += bytesRead;
+        return { done: false, value: buffer.subarray(0, bytesRead) };
+      } catch (error) {
+        await close();
+        throw error;
+      }
+    },
+    async return() {
+      await close();
+      return { done: true, value: undefined };
+    },
+  };
+  return { [Symbol.asyncIterator]: () => iterator };
+}

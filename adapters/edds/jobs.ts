@@ -1,0 +1,310 @@
+import { createReadStream } from 'node:fs';
+import type { Kysely } from 'kysely';
+import type { Logger } from 'pino';
+import { elementTime, parseRequestId, responseReader } from '../../src/formats/edds-response/index.js';
+import { formatMillis } from '../../src/formats/time.js';
+import { isMpdError } from '../../src/mpd/index.js';
+import type { FileCache } from './cache.js';
+import type { EddsIndex } from './catalogue.js';
+import type { ProductRow } from './entry.js';
+import { means } from './fault.js';
+import type { JobRow } from './orders.js';
+import { fetchPart, type StoredPart } from './parts.js';
+import { filterOf, ruleOf } from './request.js';
+import type { EddsService, Neutral } from './service.js';
+import { requestName, type Submitter } from './submit.js';
+import type { EddsTables } from './tables.js';
+
+export interface JobsOptions {
+  readonly db: Kysely<EddsTables>;
+  readonly backend: string;
+  readonly service: EddsService;
+  readonly submitter: Submitter;
+  readonly cache: FileCache;
+  readonly index: EddsIndex;
+  readonly clock: () => bigint;
+  readonly log: Logger;
+  readonly partSeconds: number;
+  /** ms */
+  readonly period: number;
+}
+
+const MS = 1_000_000n;
+
+/**
+ * Carries the jobs of standing orders along: submits what is planned, takes every new part, renews what ended while it is
+ * still wanted, filling the time between by a batch over creation times, and cancels what nobody wants any more. Run by
+ * one gateway at a time.
+ */
+export function jobKeeper(options: JobsOptions) {
+  const { db, backend, service, submitter, cache, index, clock, log } = options;
+
+  const update = (job: JobRow, set: Record<string, unknown>) =>
+    db.updateTable('edds_job').set(set).where('id', '=', job.id).execute();
+
+  const fail = (job: JobRow, error: unknown) =>
+    update(job, {
+      state: 'failed',
+      // Refused is not lost: there is nothing to look for.
+      ...(isMpdError(error) && (error.class === 'refuse' || error.class === 'fatal') && { submitted_ns: null }),
+      details: JSON.stringify({
+        ...job.details,
+        State: 'not accepted',
+        Error: isMpdError(error) ? error.code : 'Internal',
+        Reason: (error as Error).message,
+      }),
+    });
+
+  const submit = async (job: JobRow, row: ProductRow, signal: AbortSignal): Promise<void> => {
+    const { rule } = ruleOf(service.profile, row);
+    const filter = filterOf(rule, row);
+    const sentAt = job.submitted_ns;
+    if (sentAt === null) await update(job, { submitted_ns: clock() });
+    const submission =
+      job.purpose === 'stream'
+        ? { kind: 'stream' as const, dataType: rule.stream!, values: { ...filter, partSeconds: options.partSeconds } }
+        : {
+            kind: 'batch' as const,
+            dataType: rule.batch!,
+            values: { ...filter, ...batchTimes(job, rule.creation, options.period) },
+          };
+    const requestId = await submitter.submit({ ...submission, name: job.name, sentAt }, signal);
+    const startedAt = parseRequestId(requestId)?.submittedAt ?? clock();
+    await db.transaction().execute(async (trx) => {
+      const started = job.purpose === 'stream' ? { begin_ns: startedAt, covered_ns: startedAt } : {};
+      await trx
+        .updateTable('edds_job')
+        .set({ request_id: requestId, state: 'submitted', details: '{}', ...started })
+        .where('id', '=', job.id)
+        .execute();
+      if (job.purpose === 'stream' && rule.creation !== undefined && job.covered_ns < startedAt)
+        await planFill(trx, job, startedAt);
+    });
+    log.info({ requestId, selection: job.selection, purpose: job.purpose }, 'EDDS works for standing orders');
+  };
+
+  /** What was created between two streams, or between the order and the start of its stream. */
+  const planFill = async (trx: Kysely<EddsTables>, job: JobRow, end: bigint): Promise<void> => {
+    await trx
+      .insertInto('edds_job')
+      .values({
+        backend,
+        selection: job.selection,
+        purpose: 'fill',
+        name: requestName(),
+        orders: JSON.stringify(job.orders),
+        begin_ns: job.covered_ns,
+        end_ns: end,
+        submitted_ns: null,
+        request_id: null,
+        state: 'planned',
+        details: '{}',
+        parts: 0,
+        covered_ns: job.covered_ns,
+        done: false,
+      })
+      .execute();
+  };
+
+  const take = async (job: JobRow, row: ProductRow, part: StoredPart): Promise<void> => {
+    submitter.verify(job.request_id!, job.name, part.fileName);
+    const summary = await summarise(part);
+    const ordinal = part.ordinal;
+    const made = part.creationTime ?? clock();
+    const covered = coveredBy(job, made, options.period);
+    const step = (trx: Kysely<EddsTables>) =>
+      trx.updateTable('edds_job').set({ parts: ordinal, covered_ns: covered }).where('id', '=', job.id).execute();
+    if (summary.elements === 0) {
+      await step(db);
+      return;
+    }
+    await index.part(
+      {
+        key: part.fileName,
+        product_type: row.product_type,
+        record: JSON.stringify({
+          ...row.record,
+          'part.requestId': job.request_id!,
+          'part.number': ordinal,
+          'part.elements': summary.elements,
+          'part.unreadable': summary.problems,
+          'part.purpose': job.purpose,
+        }),
+        created_ns: made,
+        updated_ns: made,
+        content_start_ns: summary.first ?? made,
+        content_end_ns: summary.last ?? made,
+        size: BigInt(part.file.bytes),
+        mime: part.contentType ?? 'text/xml',
+        revision: part.fileName,
+        sha256: part.file.sha256,
+        request_id: job.request_id,
+        ordinal,
+      },
+      async (trx) => void (await step(trx)),
+    );
+  };
+
+  const follow = async (job: JobRow, row: ProductRow, signal: AbortSignal): Promise<void> => {
+    const status = await service.status(job.request_id!, signal);
+    await update(job, { state: status.state, details: JSON.stringify(status.details) });
+    const over =
+      status.state === 'done' ||
+      status.state === 'failed' ||
+      status.state === 'cancelled' ||
+      status.state === 'expired';
+    let current = job;
+    for (;;) {
+      const part = await fetchPart(service, cache, job.request_id!, current.parts + 1, signal).catch(
+        (error: unknown) => {
+          if (means(error, 'expired')) return 'missing' as const;
+          throw error;
+        },
+      );
+      if (part === 'later') return;
+      if (part === 'missing') {
+        if (!over) return;
+        // Believed when it is said twice, and never of a request that leaves a part even when it found nothing.
+        const mustHavePart =
+          current.purpose === 'fill' &&
+          status.state === 'done' &&
+          current.parts === 0 &&
+          service.profile.whenEmpty === 'part';
+        if (job.state === 'ending' && !mustHavePart) await finish(current, row, status.state);
+        else await update(current, { state: 'ending' });
+        return;
+      }
+      await take(current, row, part);
+      current = await db.selectFrom('edds_job').selectAll().where('id', '=', job.id).executeTakeFirstOrThrow();
+    }
+  };
+
+  /** A job that has ended. While orders want its data another takes its place, from where it stopped. */
+  const finish = async (job: JobRow, row: ProductRow, state: string): Promise<void> => {
+    await db.transaction().execute(async (trx) => {
+      const now = await trx
+        .selectFrom('edds_job')
+        .selectAll()
+        .where('id', '=', job.id)
+        .forUpdate()
+        .executeTakeFirstOrThrow();
+      await trx.updateTable('edds_job').set({ done: true, state }).where('id', '=', job.id).execute();
+      const again = job.purpose === 'fill' ? state !== 'done' && now.parts === 0 : now.orders.length > 0;
+      if (!again) return;
+      const covered = now.covered_ns;
+      await trx
+        .insertInto('edds_job')
+        .values({
+          backend,
+          selection: row.key,
+          purpose: job.purpose,
+          name: requestName(),
+          orders: JSON.stringify(now.orders),
+          begin_ns: covered,
+          end_ns: now.end_ns,
+          submitted_ns: null,
+          request_id: null,
+          state: 'planned',
+          details: '{}',
+          parts: 0,
+          covered_ns: covered,
+          done: false,
+        })
+        .execute();
+    });
+  };
+
+  const step = async (job: JobRow, row: ProductRow | undefined, signal: AbortSignal): Promise<void> => {
+    if (job.orders.length === 0 && job.purpose !== 'fill') {
+      if (job.request_id !== null) await service.cancel(job.request_id, signal);
+      await update(job, { done: true, state: 'cancelled' });
+      return;
+    }
+    if (row === undefined) return;
+    if (job.request_id === null) return submit(job, row, signal);
+    try {
+      await follow(job, row, signal);
+    } catch (error) {
+      if (means(error, 'unknownRequest')) return finish(job, row, 'unknown');
+      if (isMpdError(error) && /is not the one that the gateway sent/.test(error.message)) {
+        await update(job, { request_id: null, state: 'planned' });
+        return;
+      }
+      throw error;
+    }
+  };
+
+  return {
+    /** One look at every open job. A job that fails does not keep the others. */
+    async turn(signal: AbortSignal): Promise<void> {
+      const jobs = await db
+        .selectFrom('edds_job')
+        .selectAll()
+        .where('backend', '=', backend)
+        .where('done', '=', false)
+        .orderBy('id')
+        .execute();
+      const rows = await index.find([...new Set(jobs.map(({ selection }) => selection))]);
+      const queue = [...jobs];
+      const work = async (): Promise<void> => {
+        for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+          signal.throwIfAborted();
+          await step(job, rows.get(job.selection), signal).catch(async (error: unknown) => {
+            signal.throwIfAborted();
+            log.warn(
+              { err: error, selection: job.selection, requestId: job.request_id },
+              'a job of EDDS cannot be carried on now',
+            );
+            if (job.request_id === null) await fail(job, error);
+          });
+        }
+      };
+      await Promise.all(Array.from({ length: Math.min(4, jobs.length) }, work));
+    },
+  };
+}
+
+export type JobKeeper = ReturnType<typeof jobKeeper>;
+
+/** Schedule: from `begin`, each run covers the period before it. Fill: what was created in the window. */
+function batchTimes(job: JobRow, creation: string | undefined, period: number): Neutral {
+  if (job.purpose === 'fill') {
+    return { begin: job.begin_ns, end: job.end_ns!, ...(creation !== undefined && { timeField: creation }) };
+  }
+  return {
+    scheduleStart: formatMillis(job.begin_ns + BigInt(Math.trunc(period)) * MS),
+    schedulePeriod: `PT${period / 1000}S`,
+  };
+}
+
+/** Up to where data are here once a part made at this time is. */
+function coveredBy(job: JobRow, made: bigint, period: number): bigint {
+  if (job.purpose === 'fill') return job.covered_ns;
+  if (job.purpose === 'stream') return made > job.covered_ns ? made : job.covered_ns;
+  const ns = BigInt(Math.trunc(period)) * MS;
+  const runs = (made - job.begin_ns + ns / 2n) / ns;
+  const covered = job.begin_ns + runs * ns;
+  return covered > job.covered_ns ? covered : job.covered_ns;
+}
+
+async function summarise(
+  part: StoredPart,
+): Promise<{ elements: number; problems: number; first: bigint | null; last: bigint | null }> {
+  let elements = 0;
+  let problems = 0;
+  let first: bigint | null = null;
+  let last: bigint | null = null;
+  const reader = responseReader({
+    onProblem: () => problems++,
+    onElement(element) {
+      elements++;
+      const time = elementTime(element);
+      if (time === null) return;
+      if (first === null || time < first) first = time;
+      if (last === null || time > last) last = time;
+    },
+  });
+  for await (const chunk of createReadStream(part.file.path)) reader.write(chunk as Buffer);
+  reader.end();
+  return { elements, problems, first, last };
+}

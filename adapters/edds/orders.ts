@@ -1,0 +1,193 @@
+import { type Kysely, type Selectable, sql } from 'kysely';
+import type { Upstream, UpstreamOrder, UpstreamStatus } from '../../src/gateway/backend.js';
+import { compileTree, type FilterTree } from '../../src/mpd/filter/index.js';
+import { orderFailed, unknown } from '../../src/mpd/index.js';
+import { withRetry } from '../../src/store/index.js';
+import type { EddsIndex } from './catalogue.js';
+import { type EntryContext, entryOf, type ProductRow } from './entry.js';
+import { ruleOf } from './request.js';
+import type { EddsService } from './service.js';
+import { requestName } from './submit.js';
+import type { EddsTables, JobTable } from './tables.js';
+
+export type JobRow = Selectable<JobTable>;
+
+export interface UpstreamOptions {
+  readonly db: Kysely<EddsTables>;
+  readonly backend: string;
+  readonly context: EntryContext;
+  readonly index: EddsIndex;
+  readonly service: EddsService;
+  readonly clock: () => bigint;
+  /** Jobs are waiting to be submitted or cancelled. */
+  readonly wake: () => void;
+}
+
+/**
+ * Turns orders into jobs: one for each catalogue entry (packet kind, command, parameter) that an order's filter accepts,
+ * shared by all orders that want it. So each part carries the attributes of its one kind, the exact filter decides on it
+ * like on any product, and no order gets the same packet twice. Planning only: `jobs.ts` submits and follows.
+ */
+export function upstreamOf(options: UpstreamOptions): Upstream {
+  const { db, backend, context, index, service, clock } = options;
+  const { limits } = service.profile;
+
+  const jobsOf = (orderId: string): Promise<JobRow[]> =>
+    db
+      .selectFrom('edds_job')
+      .selectAll()
+      .where('backend', '=', backend)
+      .where(sql<boolean>`orders @> ${JSON.stringify([orderId])}::jsonb`)
+      .orderBy('id')
+      .execute();
+
+  const leave = async (orderId: string): Promise<void> => {
+    await db
+      .updateTable('edds_job')
+      .set({ orders: sql`orders - ${orderId}::text` })
+      .where('backend', '=', backend)
+      .where(sql<boolean>`orders @> ${JSON.stringify([orderId])}::jsonb`)
+      .where('done', '=', false)
+      .execute();
+  };
+
+  return {
+    async ensure(order: UpstreamOrder): Promise<string> {
+      const id = String(order.orderId);
+      const wanted = wantedSelections(await index.selections(), order.filter, context, service);
+      if (wanted.length > limits.orderJobs) {
+        throw orderFailed(
+          `the filter accepts ${wanted.length} kinds of data; at most ${limits.orderJobs} requests may run at EDDS: narrow it`,
+        );
+      }
+      const added = await withRetry(db, async (trx) => {
+        await sql`select pg_advisory_xact_lock(hashtextextended(${`edds:${backend}`}, 0))`.execute(trx);
+        const live = await trx
+          .selectFrom('edds_job')
+          .selectAll()
+          .where('backend', '=', backend)
+          .where('done', '=', false)
+          .where('purpose', '<>', 'fill')
+          .execute();
+        const bySelection = new Map(live.map((job) => [job.selection, job]));
+        const fresh = wanted.filter((row) => !bySelection.has(row.key));
+        if (live.length + fresh.length > limits.orderJobs) {
+          throw orderFailed(
+            `${live.length} requests of standing orders run at EDDS and ${fresh.length} more would be needed; at most ${limits.orderJobs} may run`,
+          );
+        }
+        const now = (clock() / 1_000_000n) * 1_000_000n;
+        for (const row of wanted) {
+          const job = bySelection.get(row.key);
+          if (job === undefined) {
+            const { rule } = ruleOf(service.profile, row);
+            await trx
+              .insertInto('edds_job')
+              .values({
+                backend,
+                selection: row.key,
+                purpose: rule.stream === undefined ? 'schedule' : 'stream',
+                name: requestName(),
+                orders: JSON.stringify([id]),
+                begin_ns: now,
+                end_ns: null,
+                submitted_ns: null,
+                request_id: null,
+                state: 'planned',
+                details: '{}',
+                parts: 0,
+                covered_ns: now,
+                done: false,
+              })
+              .execute();
+          } else if (!job.orders.includes(id)) {
+            await trx
+              .updateTable('edds_job')
+              .set({ orders: JSON.stringify([...job.orders, id]) })
+              .where('id', '=', job.id)
+              .execute();
+          }
+        }
+        return fresh.length;
+      });
+      if (added > 0) options.wake();
+      return `order-${id}`;
+    },
+
+    async cancel(id: string): Promise<void> {
+      await leave(id.replace(/^order-/, ''));
+      options.wake();
+    },
+
+    async status(id: string): Promise<UpstreamStatus> {
+      const orderId = id.replace(/^order-/, '');
+      if (!/^\d+$/.test(orderId)) throw unknown(null, `${id} is no order of this gateway`);
+      const jobs = (await jobsOf(orderId)).filter((job) => job.purpose !== 'fill');
+      const current = jobs.filter(({ done }) => !done);
+      const shown = current[0] ?? jobs.at(-1);
+      const states = [...new Set(current.map(({ state }) => state))];
+      return {
+        id,
+        orderId: BigInt(orderId),
+        state: states.length === 0 ? 'idle' : states.length === 1 ? states[0]! : 'mixed',
+        details: {
+          ...(shown?.details ?? {}),
+          Requests:
+            current.map((job) => `${job.request_id ?? job.name}: ${job.details.State ?? job.state}`).join('; ') || null,
+          Parts: String(jobs.reduce((sum, { parts }) => sum + parts, 0)),
+        },
+      };
+    },
+
+    /** Every job of the EDDS account, also those that others made. */
+    async list(): Promise<readonly UpstreamStatus[]> {
+      const signal = AbortSignal.timeout(60_000);
+      const remote = await service.list(null, signal);
+      const ours = await db
+        .selectFrom('edds_job')
+        .select(['request_id', 'orders'])
+        .where('backend', '=', backend)
+        .where('request_id', 'is not', null)
+        .execute();
+      const orders = new Map(ours.map((job) => [job.request_id, job.orders]));
+      return remote.map(({ requestId, state, details }) => {
+        const known = orders.get(requestId);
+        return { id: requestId, state, orderId: known?.[0] === undefined ? null : BigInt(known[0]), details };
+      });
+    },
+  };
+}
+
+/** Catalogue entries for which an order may want data; of types that are not files. */
+function wantedSelections(
+  rows: readonly ProductRow[],
+  filter: FilterTree | null,
+  context: EntryContext,
+  service: EddsService,
+): readonly ProductRow[] {
+  const accepts = compileTree(filter === null ? null : relaxed(filter));
+  return rows.filter((row) => {
+    const { rule } = ruleOf(service.profile, row);
+    const orderable = rule !== undefined && (rule.stream !== undefined || rule.batch !== undefined) && rule.forOrders;
+    return orderable && accepts(entryOf(context, row).metadata, null);
+  });
+}
+
+/** The filter without what only a finished part can tell: its times and name. Accepts more, never less. */
+export function relaxed(tree: FilterTree): FilterTree {
+  if ('all' in tree) return { all: tree.all.map(relaxed) };
+  if ('any' in tree) return { any: tree.any.map(relaxed) };
+  if ('not' in tree) return depends(tree.not) ? { all: [] } : tree;
+  return depends(tree) ? { all: [] } : tree;
+}
+
+function depends(tree: FilterTree): boolean {
+  if ('all' in tree) return tree.all.some(depends);
+  if ('any' in tree) return tree.any.some(depends);
+  if ('not' in tree) return depends(tree.not);
+  if ('filter' in tree) return (tree.filter.attributeFilter ?? []).some(({ name }) => PART_ATTRIBUTES.has(name));
+  return 'created' in tree || 'content' in tree || 'pathPrefix' in tree;
+}
+
+/** Attributes that only parts have. */
+const PART_ATTRIBUTES: ReadonlySet<string> = new Set(['requestId', 'part', 'elements', 'unreadable', 'request']);

@@ -1,0 +1,32 @@
+import type { TimeWindow } from '../../src/mpd/index.js';
+import type { ProductRow } from './entry.js';
+import type { Neutral } from './service.js';
+import type { SiteProfile, TypeRule } from './site.js';
+
+/** Which fields of a catalogue record select it in a request, by type of its contents. */
+const SELECTORS = ['spid', 'apid', 'service', 'subservice', 'parameterName', 'commandName'] as const;
+
+export function ruleOf(profile: SiteProfile, row: ProductRow): { readonly name: string; readonly rule: TypeRule } {
+  const name = String(row.record['record.dataType']);
+  return { name, rule: profile.types[name]! };
+}
+
+/** The filter that selects what the catalogue entry describes. */
+export function filterOf(rule: TypeRule, row: ProductRow): Neutral {
+  const filter: Record<string, readonly (string | number)[]> = {};
+  for (const name of SELECTORS) {
+    const field = rule.select[name];
+    const value = field === undefined ? undefined : row.record[`record.${field}`];
+    if (value !== undefined)
+      filter[name] = [
+        /^\d+$/.test(String(value)) && name !== 'parameterName' && name !== 'commandName' ? Number(value) : value,
+      ];
+  }
+  return filter;
+}
+
+/** The window of a virtual product as a request: both ends included here, [begin, end) there, in milliseconds. */
+export function windowOf({ start, end }: TimeWindow): { readonly begin: bigint; readonly end: bigint } {
+  const millis = 1_000_000n;
+  return { begin: (start / millis) * millis, end: (end / millis + 1n) * millis };
+}

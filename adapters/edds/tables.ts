@@ -1,0 +1,114 @@
+import { type ColumnType, type Kysely, type Migration, sql } from 'kysely';
+
+export interface EddsTables {
+  edds_state: StateTable;
+  edds_product: ProductTable;
+  edds_job: JobTable;
+}
+
+/** One row per backend; its row lock orders the writers of the index. */
+export interface StateTable {
+  backend: string;
+  /** Last change number given. */
+  seq: bigint;
+  /** When the catalogue was first read. */
+  read_at: ColumnType<Date | null, Date | null, Date | null>;
+  checked_at: ColumnType<Date | null, Date | null, Date | null>;
+  problem: string | null;
+}
+
+/**
+ * `selection`: an entry of the catalogue for data that are made on request; `file`: a file of the catalogue; `part`: a
+ * response file that a job of the gateway made; `removed`: kept for followers.
+ */
+export type RowKind = 'selection' | 'file' | 'part' | 'removed';
+
+/** Times are ns since 1970 UTC. */
+export interface ProductTable {
+  backend: string;
+  key: string;
+  kind: RowKind;
+  product_type: string;
+  /** Fields of the catalogue record and of the part, by the names that the mapping knows. */
+  record: ColumnType<Readonly<Record<string, string | number>>, string, string>;
+  created_ns: bigint;
+  content_start_ns: bigint;
+  content_end_ns: bigint;
+  updated_ns: bigint;
+  size: bigint | null;
+  mime: string;
+  revision: string;
+  sha256: Uint8Array | null;
+  /** Request that holds the part, and its position there. */
+  request_id: string | null;
+  ordinal: number | null;
+  /** Number of the last change; 0 for selections, which no follower is told of. */
+  seq: bigint;
+  born_seq: bigint;
+  content_seq: bigint;
+  removed_at: ColumnType<Date | null, Date | null, Date | null>;
+}
+
+export type JobPurpose = 'stream' | 'schedule' | 'fill';
+
+/** A job that standing orders need; shared by all orders that want the same selection. */
+export interface JobTable {
+  id: ColumnType<bigint, never, never>;
+  backend: string;
+  selection: string;
+  purpose: JobPurpose;
+  /** In front of its file names, by which it is found again when the answer to the submission is lost. */
+  name: string;
+  /** Orders, as text. */
+  orders: ColumnType<readonly string[], string, string>;
+  /** Data from here on; of a fill also to `end_ns`. */
+  begin_ns: bigint;
+  end_ns: bigint | null;
+  submitted_ns: bigint | null;
+  request_id: string | null;
+  state: string;
+  details: ColumnType<Readonly<Record<string, string | null>>, string, string>;
+  /** Parts taken. */
+  parts: number;
+  /** Data are here up to this time. */
+  covered_ns: bigint;
+  /** Nothing more is to be done. */
+  done: boolean;
+}
+
+const first: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    for (const statement of STATEMENTS) await sql.raw(statement).execute(db);
+  },
+};
+
+const STATEMENTS = [
+  `create table edds_state (
+    backend text primary key, seq bigint not null default 0, read_at timestamptz, checked_at timestamptz, problem text
+  )`,
+  `create table edds_product (
+    backend text not null, key text collate "C" not null, kind text not null, product_type text collate "C" not null,
+    record jsonb not null, created_ns bigint not null, content_start_ns bigint not null, content_end_ns bigint not null,
+    updated_ns bigint not null, size bigint, mime text not null, revision text not null, sha256 bytea,
+    request_id text, ordinal integer, seq bigint not null, born_seq bigint not null, content_seq bigint not null,
+    removed_at timestamptz, primary key (backend, key)
+  )`,
+  `create index edds_product_seq on edds_product (backend, seq) where seq > 0`,
+  `create index edds_product_created on edds_product (backend, created_ns, key) where kind <> 'removed'`,
+  `create index edds_product_updated on edds_product (backend, updated_ns, key) where kind <> 'removed'`,
+  `create index edds_product_type on edds_product (backend, product_type, created_ns, key) where kind <> 'removed'`,
+  `create table edds_job (
+    id bigint generated always as identity primary key, backend text not null, selection text collate "C" not null,
+    purpose text not null, name text not null, orders jsonb not null, begin_ns bigint not null, end_ns bigint,
+    submitted_ns bigint, request_id text, state text not null, details jsonb not null, parts integer not null,
+    covered_ns bigint not null, done boolean not null
+  )`,
+  `create unique index edds_job_live on edds_job (backend, selection) where not done and purpose <> 'fill'`,
+  `create index edds_job_open on edds_job (backend, id) where not done`,
+  `create index edds_job_request on edds_job (backend, request_id)`,
+];
+
+export const migrations: Readonly<Record<string, Migration>> = { 'edds-0001': first };
+
+/** Channel on which whoever reads EDDS tells every gateway that `payload`, a backend, has changes. */
+export const CHANNEL = 'edds_change';
