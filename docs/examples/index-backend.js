@@ -3,7 +3,7 @@
  * A backend of your own, whole: products that a JSON file lists. Use it as
  *
  *   backends:
- *     - { id: listed, kind: module, module: ./index-backend.js, domain: [example], index: ./products.json }
+ *     - { id: listed, kind: module, module: ./index-backend.js, domain: [example], index: /srv/products.json }
  *
  * products.json is a list of { key, type, file, sha256, created, updated?, start?, end?, source? }; `file` is relative to it,
  * times are ISO 8601. Whoever changes it writes the file first and then the list, under another name, and renames it.
