@@ -1,23 +1,5 @@
 import type { Concept } from './schema.js';
 
-/** Columns of a concept table as text for a terminal: one line a row, columns aligned. */
-export function formatConceptTable(concepts: readonly Concept[]): string {
-  const rows = [HEAD, ...concepts.map((row) => [row.concept, row.mpd, row.how, row.module ?? '', provenBy(row)])];
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
-}
-
-const HEAD = ['CONCEPT', 'MPD', 'HOW', 'MODULE', 'PROVEN ON'];
-
-const provenBy = ({ tests }: Concept): string => Object.keys(tests ?? {}).join(', ');
-
 /** One row of vitest's JSON report that matters here. */
 export interface TestReport {
   readonly testResults: readonly {

@@ -57,12 +57,15 @@ function check<T>(schema: z.ZodType<T>, data: unknown, file: string, at: string)
   throw invalid(file, faults.join('; '), result.error);
 }
 
-/** Of a union's alternatives, the fault that lies deepest: the one the writer most likely meant. */
+/** Of a union's alternatives, the fault of that which fits best: with the fewest faults, then where it lies deepest. */
 function deepest(issue: z.core.$ZodIssue): { readonly path: readonly PropertyKey[]; readonly message: string } {
   if (issue.code !== 'invalid_union') return issue;
-  const inner = issue.errors
-    .flat()
-    .map(deepest)
-    .sort((a, b) => b.path.length - a.path.length)[0];
-  return inner === undefined ? issue : { path: [...issue.path, ...inner.path], message: inner.message };
+  const [best] = issue.errors
+    .map((issues) => ({ count: issues.length, first: issues.map(deepest).sort(byDepth)[0] }))
+    .filter(({ first }) => first !== undefined)
+    .sort((a, b) => a.count - b.count || byDepth(a.first!, b.first!));
+  return best?.first === undefined ? issue : { path: [...issue.path, ...best.first.path], message: best.first.message };
 }
+
+const byDepth = (a: { readonly path: readonly PropertyKey[] }, b: { readonly path: readonly PropertyKey[] }): number =>
+  b.path.length - a.path.length;

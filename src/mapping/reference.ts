@@ -53,6 +53,13 @@ function productSection(rule: ProductRule, mapping: MappingFile): string {
     const source = rule[name] ?? common[name];
     return source === undefined ? [] : [[label, '', '', origin(source), '']];
   });
+  const claims = (rule.claim ?? common.claim ?? []).map((claim) => [
+    `claim of ${claim.algorithm}`,
+    '',
+    '',
+    origin(claim),
+    '',
+  ]);
   const own = new Set(rule.attributes.map(({ name }) => name));
   const attributes = [...common.attributes.filter(({ name }) => !own.has(name)), ...rule.attributes].map(
     (attribute) => [
@@ -65,7 +72,7 @@ function productSection(rule: ProductRule, mapping: MappingFile): string {
   );
   return [
     ...head,
-    markdown([['Field or attribute', 'Type', 'Unit', 'From', 'Description'], ...general, ...attributes]),
+    markdown([['Field or attribute', 'Type', 'Unit', 'From', 'Description'], ...general, ...claims, ...attributes]),
   ].join('\n\n');
 }
 
