@@ -86,6 +86,36 @@ it('products with hard names are listed, described, foldered and read to the byt
   expect(keysOf(folder.products)).toEqual(['a b/c#1?.txt']);
 });
 
+it('a product that changes while it is read never ends as a whole', async () => {
+  const client = await as('alice');
+  publish('changing.bin', randomBytes(40_000_000));
+  const listed = await listedOnce(client, 'changing.bin');
+  const { productRef } = listed.find(({ metadata }) => metadata.productRef.key === 'changing.bin')!.metadata;
+  const reader = (await client.getProduct(productRef)).stream[Symbol.asyncIterator]();
+  expect((await reader.next()).done).toBe(false);
+  publish('changing.bin', randomBytes(40_000_000));
+  const rest = async () => {
+    while (!(await reader.next()).done);
+  };
+  expect(await refused(rest())).toMatchObject({ code: 'Unknown', class: 'refuse' });
+});
+
+it('every product comes as a line, and the last line says so', async () => {
+  const client = await as('alice');
+  for (let i = 0; i < 20; i++) publish(`lines/${i}.bin`, 'x');
+  await listedOnce(client, ...Array.from({ length: 20 }, (_, i) => `lines/${i}.bin`));
+  const headers = { Authorization: `Bearer ${await gateway.key('alice')}`, Accept: 'application/x-ndjson' };
+  const text = await (await fetch(`${url}/api/v1/products`, { headers })).text();
+  const lines = text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const paged = await all(client.listProducts({}, { pageSize: 7 }));
+  expect(lines.at(-1)).toEqual({ end: { complete: true, count: paged.length, next: null } });
+  const keys = lines.slice(0, -1).map((line) => line.metadata.productRef.key);
+  expect(keys).toEqual(paged.map(({ metadata }) => metadata.productRef.key));
+});
+
 it('an order delivers what comes, tells it by events, and its ledger and proof agree', async () => {
   const client = await as('alice');
   const seen: EventItem[] = [];

@@ -2,6 +2,7 @@ import type { Json } from '../../../client/http/wire/index.js';
 import { parseDuration } from '../../../mal/index.js';
 import { invalid } from '../../../mpd/index.js';
 import type { ListParam, Param, QueryParams } from '../route.js';
+import { checkText } from './text.js';
 
 export const textParam = (doc: string, example?: Json): Param<string> => ({
   schema: { type: 'string' },
@@ -86,6 +87,7 @@ export function parseQuery(declared: QueryParams, search: URLSearchParams): Reco
   }
   const seen = new Set<string>();
   for (const [name, text] of search) {
+    checkText(text, name);
     const param = Object.hasOwn(declared, name) ? declared[name] : undefined;
     if (param === undefined || 'prefix' in param) {
       const prefix = prefixes.find(([start]) => name.startsWith(start) && name.length > start.length);

@@ -8,6 +8,7 @@ import type { HttpBindingConfig } from '../config.js';
 import { asFault, faultHeaders, faultStatus, HttpFault, problemOf } from '../fault.js';
 import type { Links } from '../links.js';
 import { parseQuery } from '../query/params.js';
+import { checkText } from '../query/text.js';
 import { type Call, isRest, pathPattern, type Reply, type Route } from '../route.js';
 import { clientLeft } from '../send/writer.js';
 import { ANYBODY, authenticate, requireRole } from './authenticate.js';
@@ -91,6 +92,7 @@ async function readInput(
   options: DispatchOptions,
 ): Promise<{ params: Record<string, unknown>; query: Record<string, unknown>; body: unknown }> {
   const path = rawPath(req);
+  if (path.includes('%00')) throw invalid('path', 'holds a NUL');
   const groups = pattern.exec(path)?.groups ?? {};
   const params: Record<string, unknown> = {};
   for (const [name, param] of Object.entries(route.params ?? {})) {
@@ -101,7 +103,9 @@ async function readInput(
   if (route.body === undefined) return { params, query, body: undefined };
   const json = await options.readJson(req, res);
   try {
-    return { params, query, body: route.body.decode(json === undefined ? {} : json) };
+    const body = route.body.decode(json === undefined ? {} : json);
+    checkText(json, '');
+    return { params, query, body };
   } catch (error) {
     if (error instanceof DecodeError) throw invalid(error.path === '' ? 'body' : error.path, error.reason, error);
     throw error;
