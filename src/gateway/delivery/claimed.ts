@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { isMpdError, toMpdError } from '../../mpd/index.js';
 import { withRetry } from '../../store/index.js';
+import { compileSight } from '../access/sight.js';
 import type { CoreTables } from '../schema.js';
 import type { Destination, Targets } from '../targets.js';
 import { entryOf } from '../values.js';
@@ -50,6 +51,10 @@ function placeOf(row: DeliveryRow, targets: Targets): Omit<Claimed, 'abandoned'>
   let filename = row.filename;
   try {
     const entry = entryOf(row);
+    if (row.owner_policy !== null && !compileSight(row.owner_policy)(entry)) {
+      const cause = 'the owner of the order may no longer see this product';
+      return { kind: 'ended', row, path: null, filename, state: 'withdrawn', errorClass: null, cause, bytes: 0 };
+    }
     filename ??= deliveryPath(entry, row.path_template);
     const destination: Destination = targets.resolve(row.deliver_to, row.secret);
     return { row, entry, destination, filename, path: targetPath(destination.uri, filename) };

@@ -1,4 +1,7 @@
 import { createHash } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deliveryFailed, MpdError } from '../../mpd/index.js';
 import { fileTarget } from '../../targets/file/index.js';
@@ -14,13 +17,22 @@ describe('delivery', () => {
   let bench: DeliveryBench;
   let backend: MemoryBackend;
   /** Set by a test: what the target and the backend do instead. */
-  let faults: { put?: DeliveryTarget['put']; probe?: DeliveryTarget['probe']; open?: MemoryBackend['open'] };
+  let faults: {
+    put?: DeliveryTarget['put'];
+    probe?: DeliveryTarget['probe'];
+    open?: MemoryBackend['open'];
+    check?: MemoryBackend['check'];
+  };
   let target: DeliveryTarget;
 
   beforeEach(async () => {
     faults = {};
     const memory = memoryBackend();
-    backend = { ...memory, open: (ref, options) => (faults.open ?? memory.open)(ref, options) };
+    backend = {
+      ...memory,
+      open: (ref, options) => (faults.open ?? memory.open)(ref, options),
+      check: () => (faults.check ?? memory.check)(),
+    };
     bench = await deliveryBench({
       backend,
       target: (root) => {
@@ -359,6 +371,117 @@ describe('delivery', () => {
     delete faults.open;
     bench.workers();
     await settled(['notified']);
+  });
+
+  it('a backend that is down is left alone until it answers; products of others go on', async () => {
+    let down = true;
+    let opens = 0;
+    faults.open = async (ref, options) => {
+      if (!ref.key.startsWith('k')) return textBody(options.revision!, 'x');
+      opens++;
+      if (down) throw new MpdError('Internal', { class: 'target-down', message: 'the index does not answer' });
+      return textBody(options.revision!, 'x');
+    };
+    faults.check = async () => ({ ok: !down, reason: down ? 'no answer' : 'it answers' });
+    const order = await bench.order();
+    await bench.queue(order, ...Array.from({ length: 30 }, (_, i) => backend.put(`k${i}`, 'x')));
+    const workers = bench.workers();
+    await expect.poll(() => workers.paused(), { timeout: 5_000 }).toMatchObject([{ key: 'backend memory' }]);
+    expect(opens).toBeLessThanOrEqual(4);
+    await bench.queue(order, backend.put('other', 'x'));
+    down = false;
+    await settled(Array(31).fill('notified'));
+    expect((await bench.ledger()).map((row) => row.attempts)).toEqual(Array(31).fill(1));
+  });
+
+  it('a product that the owner of the order may no longer see is not sent', async () => {
+    const order = await bench.order();
+    await bench.queue(order, backend.put('open/a', 'x'), backend.put('secret/b', 'x'));
+    await bench.store.db
+      .updateTable('principal')
+      .set({ policy: JSON.stringify({ pathPrefix: 'open/' }) })
+      .where('id', '=', 'alice')
+      .execute();
+    bench.workers();
+    await settled(['notified', 'withdrawn']);
+    expect(await bench.files()).toEqual({ 'open%2Fa': 'x' });
+  });
+
+  describe('a file that landed before its worker was lost', () => {
+    /** As after a crash between `landed` and the notice. */
+    const landed = async () => {
+      const order = await bench.order();
+      const [id] = await bench.queue(order, backend.put('k', 'content'));
+      const workers = bench.workers();
+      await settled(['notified']);
+      await workers.stop();
+      await bench.store.db.updateTable('delivery').set({ state: 'landed', target_check: null }).execute();
+      await bench.store.db.deleteFrom('event').execute();
+      return id!;
+    };
+
+    it('is told without being sent again', async () => {
+      await landed();
+      faults.put = async () => {
+        throw deliveryFailed('sent a second time', 'refuse');
+      };
+      bench.workers();
+      await settled(['notified']);
+      expect(await bench.ledger()).toMatchObject([{ target_check: 'verified' }]);
+      expect(await eventsOf('delivered')).toHaveLength(1);
+    });
+
+    it.each([
+      ['removed', null],
+      ['changed', 'CONTENT'],
+    ])('is sent again when it was %s meanwhile', async (_how, content) => {
+      await landed();
+      const path = join(bench.root, 'in/k');
+      await (content === null ? rm(path) : writeFile(path, content));
+      bench.workers();
+      await settled(['notified']);
+      expect(await bench.files()).toEqual({ k: 'content' });
+    });
+
+    it('ends superseded when a newer update took its place', async () => {
+      await landed();
+      await bench.store.db
+        .updateTable('target_path')
+        .set({ updated_ns: 2n ** 62n })
+        .execute();
+      bench.workers();
+      await settled(['superseded']);
+      expect(await bench.files()).toEqual({ k: 'content' });
+    });
+  });
+
+  it('outlives lost connections to the store', async () => {
+    const order = await bench.order();
+    const keys = Array.from({ length: 150 }, (_, i) => `k${i}`);
+    await bench.queue(order, ...keys.map((key) => backend.put(key, key)));
+    bench.workers({ leaseMs: 1_000 });
+    const cut = async () => {
+      const done = (await states()).filter((state) => state === 'notified').length;
+      await sql`select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()`.execute(bench.store.db);
+      return done;
+    };
+    let cuts = 0;
+    for (; cuts < 200 && (await cut().catch(() => 0)) < 150; cuts++)
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(cuts).toBeGreaterThan(2);
+    await settled(Array(150).fill('notified'), 40_000);
+    expect(await bench.files()).toEqual(Object.fromEntries(keys.map((key) => [key, key])));
+    expect((await eventsOf('delivered')).map((event) => event.payload.key).sort()).toEqual([...keys].sort());
+  });
+
+  it('a process that is set to deliver nothing delivers nothing', async () => {
+    await bench.queue(await bench.order(), backend.put('k', 'x'));
+    const idle = bench.workers({ workers: 0 });
+    const busy = bench.workers();
+    await settled(['notified']);
+    expect(idle.running()).toBe(0);
+    await busy.stop();
   });
 
   it('one dead target of ten with a large backlog holds up nobody else', async () => {

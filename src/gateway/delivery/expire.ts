@@ -11,9 +11,8 @@ export async function expireWaiting(db: Kysely<CoreTables>, key: PauseKey, reaso
   const [kind, value] = key.split(/ (.*)/s) as [string, string];
   const concerned = {
     target: sql`d.target = ${value}`,
-    uri: sql`o.deliver_to = ${value}`,
     backend: sql`exists (select from journal j where j.id = d.journal_id and j.backend = ${value})`,
-  }[kind as 'target' | 'uri' | 'backend'];
+  }[kind as 'target' | 'backend'];
   let expired = 0;
   for (;;) {
     const count = await withRetry(db, async (tx) => {

@@ -1,7 +1,7 @@
 import { type Backoff, backoffMs } from './backoff.js';
 
-/** What is down as one: a host, a folder of this machine (by deliverTo), a backend. */
-export type PauseKey = `target ${string}` | `uri ${string}` | `backend ${string}`;
+/** What is down as one: a target as ledger rows name it, a backend. */
+export type PauseKey = `target ${string}` | `backend ${string}`;
 
 export interface PauseOptions {
   readonly backoff: Backoff;

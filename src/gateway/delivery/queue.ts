@@ -23,16 +23,14 @@ export interface LeaseRequest {
   readonly ttlMs: number;
   /** How many rows of which target. */
   readonly wanted: readonly { readonly target: string; readonly n: number }[];
-  /** deliverTo of orders, and ids of backends, that do not work at the moment. */
-  readonly pausedUris: readonly string[];
+  /** Ids of backends that do not work at the moment. */
   readonly pausedBackends: readonly string[];
 }
 
 /** Takes rows that are due and that nobody holds, in one statement; their epoch is raised. Those of paused orders stay. */
 export async function leaseRows(db: Kysely<CoreTables>, request: LeaseRequest): Promise<readonly DeliveryRow[]> {
-  const { owner, ttlMs, wanted, pausedUris, pausedBackends } = request;
+  const { owner, ttlMs, wanted, pausedBackends } = request;
   if (wanted.length === 0) return [];
-  const byUri = pausedUris.length === 0 ? sql`` : sql`and o.deliver_to <> all(${pausedUris}::text[])`;
   const byBackend =
     pausedBackends.length === 0
       ? sql``
@@ -44,7 +42,7 @@ export async function leaseRows(db: Kysely<CoreTables>, request: LeaseRequest): 
         select d.id, d.state as was from delivery d
         where d.target = w.target and d.state in ${WAITING} and d.next_at <= now() and (d.until is null or d.until <= now())
           and exists (select from standing_order o where o.id = d.order_id
-            and (o.state in ('active', 'expired') or d.state = 'landed') ${byUri})
+            and (o.state in ('active', 'expired') or d.state = 'landed'))
           ${byBackend}
         order by d.next_at, d.id limit w.n for update of d skip locked) p),
     leased as (
@@ -54,8 +52,9 @@ export async function leaseRows(db: Kysely<CoreTables>, request: LeaseRequest): 
       returning d.id, d.epoch, d.order_id, d.journal_id, d.domain, d.key, d.revision, d.round, picked.was, d.target,
         d.filename, d.location, d.bytes, d.checksum, d.source_check, d.attempts, d.next_at)
     select l.*, o.owner as order_owner, o.deliver_to, o.secret, o.overwrite, o.on_bad_source, o.path_template, o.deadline_s,
+      p.policy as owner_policy,
       j.backend, j.version, j.metadata, j.path, j.file_name, j.claim_algorithm, j.claim_value, j.updated_ns
-    from leased l join standing_order o on o.id = l.order_id join journal j on j.id = l.journal_id
+    from leased l join standing_order o on o.id = l.order_id join principal p on p.id = o.owner join journal j on j.id = l.journal_id
     order by l.next_at, l.id`.execute(db);
   return rows;
 }

@@ -26,6 +26,8 @@ export interface DeliveryRow extends EntryColumns {
   readonly on_bad_source: 'deliver-flagged' | 'hold';
   readonly path_template: string | null;
   readonly deadline_s: number;
+  /** Filter tree as JSON; null = everything. */
+  readonly owner_policy: unknown;
   readonly backend: string;
   readonly version: bigint;
 }

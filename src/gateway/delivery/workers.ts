@@ -114,19 +114,20 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
     }
   }
 
+  const pausedBackends = (): readonly string[] =>
+    backends.all.map((backend) => backend.id).filter((id) => pauses.isPaused(`backend ${id}`));
+
   /** Takes what is due into the slots; how many rows it took. */
   async function refill(): Promise<number> {
     if (slots.room() === 0) return 0;
     const due = (await dueTargets(db)).filter((target) => !pauses.isPaused(`target ${target}`));
     const wanted = slots.share(due, (target) => (pauses.isOnTrial(`target ${target}`) ? 1 : perTarget));
     const since = performance.now();
-    const down = pauses.list().map(({ key }) => key);
     const rows = await leaseRows(db, {
       owner,
       ttlMs: leaseMs,
       wanted,
-      pausedUris: valuesOf(down, 'uri'),
-      pausedBackends: valuesOf(down, 'backend'),
+      pausedBackends: pausedBackends(),
     });
     if (rows.length === 0) return 0;
     crashPoint('after-lease');
@@ -201,7 +202,7 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
     const log_ = { delivery: String(row.id), order: String(row.order_id), epoch: String(row.epoch) };
     const lost = () => record({ kind: 'lost', row, path, bytes });
     // It broke down after this row was taken.
-    if (pauses.isPaused(pauseKey(claimed)) || pauses.isPaused(`backend ${row.backend}`))
+    if (pauses.isPaused(targetKey(claimed)) || pauses.isPaused(`backend ${row.backend}`))
       return void (await record(released(claimed, 0)));
     const backend = backends.byId(row.backend);
     if (backend === undefined) {
@@ -232,7 +233,7 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
       crashPoint('after-landed');
       const seconds = (performance.now() - started) / 1000;
       metrics.transferred?.({ target: row.target }, seconds, file.bytes);
-      pauses.succeed(pauseKey(claimed));
+      pauses.succeed(targetKey(claimed));
       pauses.succeed(`backend ${row.backend}`);
       crashPoint('before-final');
       const state = await record({ kind: 'notified', row, path, file });
@@ -262,7 +263,7 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
       });
       return;
     }
-    pauses.fail(pauseKey(claimed), fault.message, async (signal) => {
+    pauses.fail(targetKey(claimed), fault.message, async (signal) => {
       const probed = await targets.probe(destination, signal);
       return probed.status === 'ok'
         ? { ok: true, reason: 'the probe succeeded' }
@@ -331,12 +332,7 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
   };
 }
 
-/** A whole host is down at once; of the folders of this machine each for itself. */
-const pauseKey = ({ destination, row }: Claimed): PauseKey =>
-  destination.uri.host === '' ? `uri ${row.deliver_to}` : `target ${row.target}`;
-
-const valuesOf = (keys: readonly PauseKey[], kind: string): readonly string[] =>
-  keys.filter((key) => key.startsWith(`${kind} `)).map((key) => key.slice(kind.length + 1));
+const targetKey = ({ row }: Claimed): PauseKey => `target ${row.target}`;
 
 const released = ({ row, path, filename }: Claimed, bytes: number): Outcome => ({
   ...{ kind: 'postponed', row, path, filename, reason: 'wait', errorClass: null, cause: null, delayMs: 0, bytes },
