@@ -73,7 +73,6 @@ const cases: readonly (readonly [
   ],
   ['a domain with an empty part', '/api/v1/products?domain=a..b', {}, 400, 'Invalid', 'domain', 'joined by dots'],
   ['a limit of nothing', '/api/v1/products?limit=0', {}, 400, 'Invalid', 'limit', 'above 0'],
-  ['a limit beyond the page', '/api/v1/products?limit=100000', {}, 400, 'Invalid', 'limit', 'at most 1000'],
   [
     'a reversed window',
     '/api/v1/products?created=2026-02-01/2026-01-01',

@@ -36,6 +36,12 @@ describe('a page', () => {
     expect(seen).toEqual(['p0', 'p1', 'p2', 'p3', 'p4']);
   });
 
+  it('holds no more than a page may, whatever is asked', async () => {
+    const { fetch } = await serve(fakeGateway(many(5)), { limits: { page: 2 } });
+    expect(await (await fetch('/api/v1/products?limit=100')).json()).toMatchObject({ products: [{}, {}], next: '2' });
+    expect(await (await fetch('/api/v1/products')).json()).toMatchObject({ products: [{}, {}], next: '2' });
+  });
+
   it('passes every query parameter on as one filter', async () => {
     const gateway = fakeGateway([]);
     const queries: ProductQuery[] = [];

@@ -173,6 +173,38 @@ it('what is served is what is documented', async () => {
   }
 });
 
+it('what is refused is documented too', async () => {
+  const fake = gateway();
+  fake.health = async () => ({ ready: false, parts: [] });
+  fake.floor = 1;
+  const { fetch } = await serve(fake);
+  const { paths, components } = (await (await fetch('/openapi.json')).json()) as Document;
+  const body = '/api/v1/bodies/local/1/a/b.pkt';
+  const refusals: readonly (readonly [string, string, string, number, RequestInit?])[] = [
+    ['get', '/readyz', '/readyz', 503],
+    ['get', body, '/api/v1/bodies/{ref}', 206, { headers: { Range: 'bytes=0-0' } }],
+    ['get', body, '/api/v1/bodies/{ref}', 304, { headers: { 'If-None-Match': '*' } }],
+    ['get', body, '/api/v1/bodies/{ref}', 412, { headers: { 'If-Match': '"x"' } }],
+    ['get', body, '/api/v1/bodies/{ref}', 416, { headers: { Range: 'bytes=99-' } }],
+    ['get', '/api/v1/bodies/x/1/y', '/api/v1/bodies/{ref}', 404],
+    ['get', '/api/v1/events?cursor=0', '/api/v1/events', 410],
+    ['get', '/api/v1/events', '/api/v1/events', 406, { headers: { Accept: 'text/csv' } }],
+    ['get', '/api/v1/products?x=1', '/api/v1/products', 400],
+    ['post', '/api/v1/orders', '/api/v1/orders', 415, { method: 'POST', body: 'x' }],
+    ['post', '/api/v1/orders', '/api/v1/orders', 400, { ...json(null), body: '{' }],
+    ['get', '/api/v1/upstream', '/api/v1/upstream', 401, { headers: { Authorization: 'Bearer wrong' } }],
+  ];
+  for (const [method, path, template, status, init] of refusals) {
+    const response = await fetch(path, init);
+    const documented = paths[template]![method]!.responses[String(status)];
+    expect([path, response.status, documented?.description]).toEqual([path, status, expect.any(String)]);
+    const type = response.headers.get('content-type')?.split(';')[0] ?? '';
+    if (status === 206 || status === 304) continue;
+    const schema = documented!.content![type]!.schema;
+    expect([path, schemaFaults(schema, (await response.json()) as Json, components.schemas)]).toEqual([path, []]);
+  }
+});
+
 it('the page shows it without anything from outside', async () => {
   const { fetch } = await serve(gateway());
   for (const path of ['/', '/docs']) {

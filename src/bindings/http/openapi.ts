@@ -106,7 +106,7 @@ function responses(route: Route): Doc {
       content: { 'application/json': { schema: route.answers.schema } },
     };
   }
-  return { ...good, ...problems(route) };
+  return { ...good, ...problems(route), ...further(route) };
 }
 
 /** Statuses that the declared errors have, and those that every route may answer. */
@@ -115,14 +115,33 @@ function problems(route: Route): Doc {
   const add = (status: number, code: string): void =>
     void codes.set(status, (codes.get(status) ?? new Set()).add(code));
   for (const code of route.errors) add(statusOf(new MpdError(code, { class: 'refuse', message: '' })), code);
+  if (route.body !== undefined) {
+    add(400, 'Bad Encoding');
+    add(413, 'Invalid');
+    add(415, 'Bad Encoding');
+  }
   if (route.access !== 'open') {
     add(401, 'Authentication Failed');
     add(429, 'Too Many');
   }
   add(500, 'Internal');
   add(503, 'Shutdown');
-  const content = { [PROBLEM_TYPE]: { schema: ProblemShape.schema } };
   return Object.fromEntries(
-    [...codes].map(([status, names]) => [String(status), { description: [...names].join(', '), content }]),
+    [...codes].map(([status, names]) => [String(status), { description: [...names].join(', '), content: PROBLEM }]),
   );
 }
+
+const PROBLEM: Doc = { [PROBLEM_TYPE]: { schema: ProblemShape.schema } };
+
+const further = (route: Route): Doc =>
+  Object.fromEntries(
+    Object.entries(route.also ?? {}).map(([status, { doc, answers }]) => [
+      status,
+      {
+        description: doc,
+        ...(answers === null
+          ? {}
+          : { content: answers === undefined ? PROBLEM : { 'application/json': { schema: answers.schema } } }),
+      },
+    ]),
+  );

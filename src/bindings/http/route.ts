@@ -87,6 +87,8 @@ interface Common<P, Q> {
   readonly params?: P;
   readonly query?: Q;
   readonly errors: readonly MpdErrorCode[];
+  /** Further answers that HTTP has a status for, with what they mean; a problem unless a shape or `null` (no content) says otherwise. */
+  readonly also?: Readonly<Record<number, { readonly doc: string; readonly answers?: Shape<unknown> | null }>>;
 }
 
 export interface AnswerRoute<P, Q, B, R> extends Common<P, Q> {

@@ -9,6 +9,13 @@ const bytes: Media = {
   doc: "The bytes, with the product's own media type. `ETag` stands for the content; `Repr-Digest` is there when the SHA-256 is known.",
 };
 
+const also = {
+  206: { doc: 'The part that Range asked for.', answers: null },
+  304: { doc: 'Still the content of If-None-Match.', answers: null },
+  412: { doc: 'No longer the content of If-Match.' },
+  416: { doc: 'Range lies outside; Content-Range tells the size.' },
+};
+
 const DOC =
   'One `Range`, `If-Range`, `If-Match`, `If-None-Match` and HEAD are understood. When the product changes or its source fails in the ' +
   'middle the connection is reset: what ends cleanly is whole.';
@@ -24,6 +31,7 @@ export const bodyRoutes = (checksums: ChecksumOf): readonly Route[] => [
     params: { ref: refParam },
     errors: ['Invalid', 'Unknown'],
     streams: [bytes],
+    also,
     handle: (call, { params }) => sendBody(call, params.ref, checksums),
   }),
   stream({
@@ -42,6 +50,7 @@ export const bodyRoutes = (checksums: ChecksumOf): readonly Route[] => [
     },
     errors: ['Authorisation Fail', 'Unknown'],
     streams: [bytes],
+    also,
     async handle(call, { params, query }) {
       const path = call.req.originalUrl.replace(/[?#].*$/s, '').slice('/dl/'.length);
       const principal = await call.gateway.access.principal(call.links.verify(path, query));

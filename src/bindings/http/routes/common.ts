@@ -25,12 +25,8 @@ export const refParam: Param<ObjectRef> = {
   },
 };
 
-/** @throws MpdError Invalid when more is asked for than a page may hold */
-export function pageSize(limit: number | null, { config }: Call): number {
-  const most = config.limits.page;
-  if (limit !== null && limit > most) throw invalid('limit', `expected at most ${most}`);
-  return limit ?? Math.min(100, most);
-}
+/** What is asked for, at most what a page may hold. */
+export const pageSize = (limit: number | null, { config }: Call): number => Math.min(limit ?? 100, config.limits.page);
 
 /** A product as a listing shows it: with our links. */
 export function listed(entry: Entry, { links, principal }: Call): Value<typeof ListedShape> {

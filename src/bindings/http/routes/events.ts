@@ -41,6 +41,10 @@ export const eventRoutes: readonly Route[] = [
     },
     errors: ['Invalid', 'Unknown'],
     streams: media,
+    also: {
+      406: { doc: 'Neither JSON nor server-sent events are accepted.' },
+      410: { doc: 'The events after the cursor are no longer kept.' },
+    },
     async handle(call, { query }) {
       const wanted: EventQuery = {
         cursor: call.req.get('last-event-id') || query.cursor,

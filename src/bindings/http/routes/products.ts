@@ -53,6 +53,7 @@ export const productRoutes: readonly Route[] = [
     query: { ...productParams, limit: limitParam, cursor: cursorParam },
     errors: ['Invalid', 'Too Many'],
     streams: [page, lines],
+    also: { 406: { doc: 'Neither JSON nor NDJSON is accepted.' } },
     async handle(call, { query }) {
       const products = await queryOfParams(query, call.gateway, call.principal);
       await list(call, products, query.limit, query.cursor, (cursor) => nextUrl(call, cursor));
@@ -67,6 +68,7 @@ export const productRoutes: readonly Route[] = [
     body: SearchShape,
     errors: ['Invalid', 'Too Many', 'Bad Encoding'],
     streams: [page, lines],
+    also: { 406: { doc: 'Neither JSON nor NDJSON is accepted.' } },
     async handle(call, { body }) {
       const products = await queryOfSearch(body, call.gateway, call.principal);
       await list(call, products, body.limit ?? null, body.cursor ?? null, null);

@@ -36,6 +36,7 @@ export const systemRoutes = ({ services, metrics, openMetrics }: RouteOptions): 
     access: 'open',
     errors: [],
     answers: HealthShape,
+    also: { 503: { doc: 'Not ready.', answers: HealthShape } },
     async handle({ gateway }) {
       const value = await gateway.health();
       return { value, status: value.ready ? 200 : 503 };
