@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fakeGateway, product } from '../../../test/http/fake-gateway.js';
 import { json, raw, serve } from '../../../test/http/serve.js';
+import { connectHttp } from '../../client/index.js';
 import { MpdError } from '../../mpd/index.js';
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -313,6 +314,15 @@ describe('TLS', () => {
     expect(response.statusCode).toBe(200);
     expect(response.headers['strict-transport-security']).toBe('max-age=31536000');
     response.resume();
+    const trusting = connectHttp(url, { key: 'ops-key', ca: readFileSync(cert, 'utf8') });
+    expect(await trusting.types()).toHaveLength(2);
+    await trusting.close();
+    const wary = connectHttp(url, { key: 'ops-key' });
+    await expect(wary.types()).rejects.toMatchObject({
+      class: 'target-down',
+      message: expect.stringContaining('self-signed'),
+    });
+    await wary.close();
   });
 });
 
