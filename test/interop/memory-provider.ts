@@ -8,6 +8,7 @@ import {
   endpoint,
   type Handlers,
   type Listener,
+  listenMalhttp,
   listenMaltcp,
   MalError,
   type ObjectRef,
@@ -49,6 +50,7 @@ export interface MemoryProvider {
 }
 
 export interface MemoryOptions {
+  readonly transport?: 'maltcp' | 'malhttp';
   readonly port?: number;
   readonly encodings?: readonly Encoding[];
   readonly limit?: number;
@@ -147,7 +149,8 @@ export async function startMemoryProvider(options: MemoryOptions = {}): Promise<
         : new MalError(number, error.message, { extraInformation: error.extraInformation });
     },
   });
-  const listener = await listenMaltcp({
+  const listen = options.transport === 'malhttp' ? listenMalhttp : listenMaltcp;
+  const listener = await listen({
     host: '127.0.0.1',
     port: options.port ?? 0,
     encodings: options.encodings ?? Object.values(ENCODINGS),

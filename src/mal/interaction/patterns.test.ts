@@ -260,24 +260,27 @@ describe.each([
     expect(await response).toEqual({ total: 1000 });
   });
 
-  it('more interactions than allowed at a time wait their turn', async () => {
-    let now = 0;
-    let most = 0;
-    const { consumer } = await start(
-      {
-        async add({ a }) {
-          most = Math.max(most, ++now);
-          await new Promise((resolve) => setTimeout(resolve, 2));
-          now--;
-          return { sum: a };
+  it.skipIf(name === 'malhttp')(
+    'more interactions than allowed at a time wait their turn (HTTP has no connection to hold back)',
+    async () => {
+      let now = 0;
+      let most = 0;
+      const { consumer } = await start(
+        {
+          async add({ a }) {
+            most = Math.max(most, ++now);
+            await new Promise((resolve) => setTimeout(resolve, 2));
+            now--;
+            return { sum: a };
+          },
         },
-      },
-      { perConnection: 4 },
-    );
-    await Promise.all(Array.from({ length: 40 }, () => consumer.request(add, { a: 1n, b: null })));
-    expect(most).toBe(name === 'malhttp' ? most : 4);
-    expect(now).toBe(0);
-  });
+        { perConnection: 4 },
+      );
+      await Promise.all(Array.from({ length: 40 }, () => consumer.request(add, { a: 1n, b: null })));
+      expect(most).toBe(4);
+      expect(now).toBe(0);
+    },
+  );
 
   it('a call ends with its time-out or its abort, and what comes later is dropped', async () => {
     const waiting: (() => void)[] = [];

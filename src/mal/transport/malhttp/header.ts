@@ -28,8 +28,8 @@ const ENCODING_NAMES: readonly (readonly [string, Encoding])[] = [
 export function encodeHeaders(header: MessageHeader, encoding: Encoding, bodySize: number): OutgoingHttpHeaders {
   return {
     'X-MAL-Authentication-Id': Buffer.from(header.authenticationId).toString('hex') || EMPTY,
-    'X-MAL-From': ascii(header.from),
-    'X-MAL-To': ascii(header.to),
+    'X-MAL-From': escapeUri(header.from),
+    'X-MAL-To': escapeUri(header.to),
     'X-MAL-Version-Number': '2',
     'X-MAL-Timestamp': timestamp(header.timestamp),
     'X-MAL-Interaction-Type': header.interactionType,
@@ -68,8 +68,8 @@ export function decodeHeaders(headers: IncomingHttpHeaders): MessageHeader {
   if (!/^-?\d{1,19}$/.test(transaction)) throw badEncoding(`X-MAL-transaction-id: ${transaction}`);
   const stage = headers['x-mal-interaction-stage'];
   return {
-    from: unicode(text('from')),
-    to: unicode(text('to')),
+    from: plainUri(text('from')),
+    to: plainUri(text('to')),
     authenticationId: new Uint8Array(Buffer.from(text('authentication-id'), 'hex')),
     timestamp: time(text('timestamp')),
     interactionType,
@@ -110,14 +110,15 @@ function time(text: string): bigint {
   }
 }
 
-const ascii = (uri: string): string =>
-  uri.replace(/[^\x21-\x7e]/gu, (char) => (char.isWellFormed() ? encodeURIComponent(char) : '%EF%BF%BD'));
+/** URIs are URL-encoded as a whole; plain ones are accepted. */
+const escapeUri = (uri: string): string => encodeURIComponent(uri.toWellFormed());
 
-function unicode(uri: string): string {
+function plainUri(text: string): string {
+  if (!/^[a-z]+%3A%2F%2F/i.test(text)) return text;
   try {
-    return /%[89a-f]/i.test(uri) ? decodeURIComponent(uri) : uri;
+    return decodeURIComponent(text.replaceAll('+', '%20'));
   } catch {
-    return uri;
+    throw badEncoding(`not a URI: ${text}`);
   }
 }
 

@@ -90,8 +90,10 @@ export async function listenMalhttp(options: MalhttpListenOptions): Promise<List
     }
     try {
       const encoding = encodingOf(request.headers);
-      if (encoding !== null && options.encodings.includes(encoding)) channel.encodings = [encoding];
-      else if (encoding !== null) throw malError('Bad Encoding', `the encoding ${encoding.name} is not offered`);
+      if (encoding !== null) channel.encodings = [encoding];
+      if (encoding !== null && !options.encodings.includes(encoding)) {
+        throw malError('Bad Encoding', `the encoding ${encoding.name} is not offered`);
+      }
       options.receive({ header, body }, channel);
     } catch (error) {
       if (!isMalError(error)) throw error;
