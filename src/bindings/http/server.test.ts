@@ -382,12 +382,19 @@ describe('a graceful stop', () => {
         await sleep(5);
       }
     };
+    const pull = gateway.deliveries.pull;
+    const polled = new Promise<void>((resolve) => {
+      gateway.deliveries.pull = (...args) => {
+        resolve();
+        return pull(...args);
+      };
+    });
     const { fetch, binding } = await serve(gateway, { limits: { drainMs: 30_000 } });
-    const listing = fetch('/api/v1/products', { headers: { Accept: 'application/x-ndjson' } });
     const poll = fetch('/api/v1/orders/1/pull?wait=60');
-    await sleep(100);
+    const listing = await fetch('/api/v1/products', { headers: { Accept: 'application/x-ndjson' } });
+    await polled;
     await binding.close();
-    const last = JSON.parse((await (await listing).text()).trim().split('\n').at(-1)!);
+    const last = JSON.parse((await listing.text()).trim().split('\n').at(-1)!);
     expect(last.end).toMatchObject({ complete: false, error: { code: 'Shutdown' } });
     expect(Number(last.end.next)).toBe(last.end.count);
     expect(await (await poll).json()).toEqual({ products: [] });

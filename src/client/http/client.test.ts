@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { chunks, type FakeGateway, fakeGateway, product } from '../../../test/http/fake-gateway.js';
@@ -467,8 +467,11 @@ describe('errors', () => {
     });
   });
 
-  it('end a call with the reason of its signal', async () => {
-    const url = await stranger(() => undefined);
+  it.each([
+    ['before the answer', (): void => undefined],
+    ['in the middle of it', (res: ServerResponse): unknown => res.write('{"types": [')],
+  ])('end a call with the reason of its signal, %s', async (_when, answer) => {
+    const url = await stranger((_req, res) => void answer(res));
     const stop = new AbortController();
     const reason = new Error('enough');
     setTimeout(() => stop.abort(reason), 30);

@@ -21,7 +21,7 @@ export function connectHttp(url: string, options: HttpClientOptions = {}): HttpC
     return retrying(
       async () => {
         const { stream } = await transport.send({ ...request, path: `/api/v1${request.path}` });
-        return decode(shape, await readText(stream, transport.base));
+        return decode(shape, await readText(stream, transport.base, request.signal));
       },
       safe ? retries : 0,
       request.signal ?? undefined,
@@ -152,7 +152,7 @@ export function connectHttp(url: string, options: HttpClientOptions = {}): HttpC
     services: (opts = {}) => get(wire.ServicesShape, '/services', {}, opts),
     async health({ signal } = {}) {
       const { stream } = await transport.send({ method: 'GET', path: '/readyz', accept: [503], signal });
-      return decode(wire.HealthShape, await readText(stream, transport.base));
+      return decode(wire.HealthShape, await readText(stream, transport.base, signal));
     },
     close: async () => transport.close(),
   };

@@ -67,7 +67,7 @@ export function createTransport(url: string, options: HttpClientOptions): Transp
       const status = stream.statusCode ?? 0;
       if ((status >= 200 && status < 300) || call.accept?.includes(status))
         return { status, headers: stream.headers, stream };
-      throw await errorOfAnswer(stream, status);
+      throw await errorOfAnswer(stream, status, call.signal);
     },
     close: () => agent.destroy(),
   };
@@ -98,10 +98,15 @@ function baseOf(url: string): URL {
 }
 
 /** The whole text of an answer of bounded size. */
-export async function readText(stream: IncomingMessage, origin: string, limit = 256 * 1024 * 1024): Promise<string> {
+export async function readText(
+  stream: IncomingMessage,
+  origin: string,
+  signal?: AbortSignal,
+  limit = 256 * 1024 * 1024,
+): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of chunksOf(stream, origin)) {
+  for await (const chunk of chunksOf(stream, origin, signal)) {
     size += chunk.byteLength;
     if (size > limit)
       throw new MpdError('Bad Encoding', { class: 'refuse', message: `an answer of more than ${limit} bytes` });
@@ -120,8 +125,8 @@ export async function* chunksOf(stream: IncomingMessage, origin: string, signal?
   }
 }
 
-async function errorOfAnswer(stream: IncomingMessage, status: number): Promise<MpdError> {
-  const text = await readText(stream, '', 4 * 1024 * 1024);
+async function errorOfAnswer(stream: IncomingMessage, status: number, signal?: AbortSignal): Promise<MpdError> {
+  const text = await readText(stream, '', signal, 4 * 1024 * 1024);
   if ((stream.headers['content-type'] ?? '').startsWith(PROBLEM_TYPE))
     return errorOf(ProblemShape.decode(JSON.parse(text)));
   const [code, errorClass] = plainError(status);
