@@ -8,6 +8,7 @@ import { invalid } from './mpd/index.js';
 const ADAPTERS: Readonly<Record<string, () => Promise<BackendModule>>> = {
   archive: () => import('../adapters/archive/index.js'),
   datadrive: () => import('../adapters/datadrive/index.js'),
+  edds: () => import('../adapters/edds/index.js'),
 };
 
 const TARGETS: readonly (() => Promise<TargetModule>)[] = [

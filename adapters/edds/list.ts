@@ -73,10 +73,19 @@ export async function* listProducts(
 function common(windows: readonly TimeWindow[]): TimeWindow | null {
   let both: TimeWindow | null = null;
   for (const { start, end } of windows) {
-    if (both === null) both = { start, end };
-    else both = { start: start > both.start ? start : both.start, end: end < both.end ? end : both.end };
+    both = both === null ? { start, end } : { start: later(start, both.start), end: earlier(end, both.end) };
   }
   return both;
+}
+
+function later(a: bigint, b: bigint): bigint {
+  if (a > b) return a;
+  return b;
+}
+
+function earlier(a: bigint, b: bigint): bigint {
+  if (a < b) return a;
+  return b;
 }
 
 function parsePosition(text: string): { readonly at: bigint; readonly key: string } {

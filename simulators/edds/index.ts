@@ -40,7 +40,12 @@ export interface EddsSimulatorOptions {
   readonly partWhenEmpty?: boolean;
   /** Folders that FILE deliveries may write to; default none. */
   readonly fileRoots?: readonly string[];
-  readonly limits?: { readonly activeJobs?: number; readonly elements?: number; readonly requestBytes?: number };
+  readonly limits?: {
+    readonly activeJobs?: number;
+    readonly elements?: number;
+    readonly partElements?: number;
+    readonly requestBytes?: number;
+  };
   readonly publicUrl?: string;
   /** Milliseconds since 1970; default the system's clock. */
   readonly clock?: () => number;
@@ -103,6 +108,7 @@ export async function startEddsSimulator(options: EddsSimulatorOptions = {}): Pr
     fileRoots,
     onError,
     partWhenEmpty: options.partWhenEmpty ?? true,
+    partElements: options.limits?.partElements ?? Number.POSITIVE_INFINITY,
     times: {
       duration: options.times?.duration ?? 1000,
       streamRetention: options.times?.streamRetention ?? 60 * 60_000,

@@ -23,6 +23,7 @@ export interface JobEngineOptions {
   readonly now: () => number;
   readonly times: JobTimes;
   readonly partWhenEmpty: boolean;
+  readonly partElements: number;
   readonly fileRoots: readonly string[];
   readonly onError: (error: unknown) => void;
 }
@@ -67,6 +68,7 @@ export function jobEngine(options: JobEngineOptions) {
       job,
       madeAt,
       partWhenEmpty,
+      partElements: options.partElements,
       firstOrdinal: job.parts.length + 1,
       switches: control.switches,
       partPath: file.partPath,
@@ -199,6 +201,7 @@ export function jobEngine(options: JobEngineOptions) {
         job,
         madeAt: Math.max(Math.trunc(now()), old.madeAt + 1),
         partWhenEmpty: true,
+        partElements: options.partElements,
         firstOrdinal: ordinal,
         switches: control.switches,
         partPath: file.partPath,

@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly firstOrdinal: number;
   /** false: an empty result makes no part. */
   readonly partWhenEmpty: boolean;
+  /** Elements of a part at most, also when the request does not say. */
+  readonly partElements: number;
   readonly switches: Switches;
   readonly partPath: (fileName: string) => string;
 }
@@ -34,9 +36,8 @@ export async function makeRun(options: RunOptions): Promise<PartRecord[]> {
   const { job, selection } = options;
   if (selection.type === 'File') return makeFiles(options);
   const hex = job.request.Format === 'HEX';
-  const most = hex
-    ? Number.POSITIVE_INFINITY
-    : ((job.request.MaxElements as number | undefined) ?? Number.POSITIVE_INFINITY);
+  const asked = (job.request.MaxElements as number | undefined) ?? Number.POSITIVE_INFINITY;
+  const most = hex ? Number.POSITIVE_INFINITY : Math.min(asked, options.partElements);
   const elements = select(options.archive, selection, options.switches)[Symbol.asyncIterator]();
   const parts: PartRecord[] = [];
   let packetId = 1;
