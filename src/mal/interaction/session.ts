@@ -54,6 +54,7 @@ export interface Session {
   readonly grammar: Grammar;
   readonly transport: ClientTransport;
   readonly log: Log;
+  readonly closed: boolean;
   link(uri: string, purpose: 'calls' | 'subscriptions'): Promise<Link>;
   /** A connection for one interaction; give it back with `release`. */
   acquire(uri: string): Promise<{ readonly link: Link; readonly release: () => void }>;
@@ -140,6 +141,9 @@ export function createSession(options: SessionOptions): Session {
     grammar,
     transport,
     log: options.log ?? noLog,
+    get closed() {
+      return closed;
+    },
     link(uri, purpose) {
       const key = `${purpose} ${rootOf(uri)}`;
       const known = shared.get(key);

@@ -55,6 +55,7 @@ export async function malhttpClient(options: MalhttpClientOptions): Promise<Malh
   const poster = createPoster({ limits, tls: options.tls, sockets: 16, answerMs: options.answerMs ?? 300_000 });
   const dialogues = new Map<string, ProviderChannel>();
   let opened = 0;
+  let closed = false;
 
   async function serve(request: HttpMessage, response: ServerResponse): Promise<void> {
     const channel = dialogues.get((request.url ?? '').split('/')[1] ?? '');
@@ -92,6 +93,7 @@ export async function malhttpClient(options: MalhttpClientOptions): Promise<Malh
     scheme: 'malhttp',
     encoding: options.encoding,
     open(uri, receive): Promise<Dialogue> {
+      if (closed) return Promise.reject(malError('Shutdown', 'this end is closed'));
       const id = String(++opened);
       const channel = new ProviderChannel(uri, options.encoding, receive, (message) => poster.post(message), log);
       dialogues.set(id, channel);
@@ -103,11 +105,12 @@ export async function malhttpClient(options: MalhttpClientOptions): Promise<Malh
       });
     },
     async close() {
+      closed = true;
       for (const channel of [...dialogues.values()]) channel.close('closed here');
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const ended = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
       poster.close();
-      await closed;
+      await ended;
     },
   };
 }
