@@ -50,7 +50,7 @@ export function createReport(out: Output): Report {
     npm run mpd-gateway -- orders show ${order}
     npm run mpd-gateway -- orders missing ${order}
     curl -H "Authorization: Bearer $MPD_GATEWAY_KEY" '${base}/products?attr.gaps=1..&limit=3'
-    curl -N -H "Authorization: Bearer $MPD_GATEWAY_KEY" ${base}/events
+    curl -N -H 'Accept: text/event-stream' -H "Authorization: Bearer $MPD_GATEWAY_KEY" ${base}/events
 
   Ctrl-C stops everything.
 `);
