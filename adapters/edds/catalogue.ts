@@ -5,7 +5,7 @@ import { withRetry } from '../../src/store/index.js';
 import { fieldsOf, type NewRow, type ProductRow, selectionKey } from './entry.js';
 import type { CatalogueRecord } from './service.js';
 import type { SiteProfile } from './site.js';
-import { CHANNEL, type EddsTables } from './tables.js';
+import { CHANNEL, type EddsTables, type ProductTable } from './tables.js';
 
 export interface IndexOptions {
   readonly db: Kysely<EddsTables>;
@@ -20,7 +20,7 @@ export function eddsIndex(options: IndexOptions) {
   const { db, backend, mapper, profile, clock } = options;
 
   const write = async (
-    work: (trx: Transaction<EddsTables>, put: (row: NewRow, change: Change) => Promise<void>) => Promise<void>,
+    work: (trx: Transaction<EddsTables>, put: (row: NewRow, change: Change) => void) => Promise<void>,
   ): Promise<void> => {
     await withRetry(db, async (trx) => {
       await trx
@@ -35,16 +35,17 @@ export function eddsIndex(options: IndexOptions) {
         .forUpdate()
         .executeTakeFirstOrThrow();
       let { seq } = state;
-      await work(trx, async (row, change) => {
+      const rows: NewRow[] = [];
+      await work(trx, (row, change) => {
         if (change !== 'silent') seq++;
-        const told = change === 'silent' ? {} : { seq };
-        await save(trx, {
+        rows.push({
           ...row,
-          ...told,
+          ...(change !== 'silent' && { seq }),
           ...(change === 'new' && { born_seq: seq, content_seq: seq }),
           ...(change === 'updated' && { content_seq: seq }),
         });
       });
+      await save(trx, rows);
       if (seq !== state.seq) {
         await trx.updateTable('edds_state').set({ seq }).where('backend', '=', backend).execute();
         await sql`select pg_notify(${CHANNEL}, ${backend})`.execute(trx);
@@ -82,17 +83,13 @@ export function eddsIndex(options: IndexOptions) {
             before === undefined || change !== 'updated'
               ? row.updated_ns
               : later(BigInt(row.updated_ns), before.updated_ns + 1n);
-          await put({ ...row, ...numbers, updated_ns }, change);
+          put({ ...row, ...numbers, updated_ns }, change);
         }
         for (const row of present.values()) {
           if (row.kind === 'removed' || wanted.has(row.key)) continue;
           if (row.kind === 'selection')
             await trx.deleteFrom('edds_product').where('backend', '=', backend).where('key', '=', row.key).execute();
-          else
-            await put(
-              { ...row, record: JSON.stringify(row.record), kind: 'removed', removed_at: new Date() },
-              'removed',
-            );
+          else put({ ...row, record: JSON.stringify(row.record), kind: 'removed', removed_at: new Date() }, 'removed');
         }
         await trx
           .updateTable('edds_state')
@@ -115,7 +112,7 @@ export function eddsIndex(options: IndexOptions) {
           .where('key', '=', row.key)
           .executeTakeFirst();
         if (there === undefined) {
-          await put({ ...row, backend, kind: 'part', seq: 0n, born_seq: 0n, content_seq: 0n, removed_at: null }, 'new');
+          put({ ...row, backend, kind: 'part', seq: 0n, born_seq: 0n, content_seq: 0n, removed_at: null }, 'new');
         }
         await also(trx);
       });
@@ -133,7 +130,7 @@ export function eddsIndex(options: IndexOptions) {
           .where('kind', '=', 'part')
           .execute();
         for (const row of rows)
-          await put({ ...row, record: JSON.stringify(row.record), kind: 'removed', removed_at: new Date() }, 'removed');
+          put({ ...row, record: JSON.stringify(row.record), kind: 'removed', removed_at: new Date() }, 'removed');
       });
     },
 
@@ -241,11 +238,36 @@ function sameRecord(before: ProductRow, row: NewRow): boolean {
 
 const later = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
-async function save(trx: Transaction<EddsTables>, row: NewRow): Promise<void> {
-  const { backend: _, key: __, ...changing } = row;
-  await trx
-    .insertInto('edds_product')
-    .values(row)
-    .onConflict((conflict) => conflict.columns(['backend', 'key']).doUpdateSet(changing))
-    .execute();
+async function save(trx: Transaction<EddsTables>, rows: readonly NewRow[]): Promise<void> {
+  for (let at = 0; at < rows.length; at += 500) {
+    await trx
+      .insertInto('edds_product')
+      .values(rows.slice(at, at + 500))
+      .onConflict((conflict) =>
+        conflict
+          .columns(['backend', 'key'])
+          .doUpdateSet((column) => Object.fromEntries(CHANGING.map((name) => [name, column.ref(`excluded.${name}`)]))),
+      )
+      .execute();
+  }
 }
+
+const CHANGING = [
+  'kind',
+  'product_type',
+  'record',
+  'created_ns',
+  'content_start_ns',
+  'content_end_ns',
+  'updated_ns',
+  'size',
+  'mime',
+  'revision',
+  'sha256',
+  'request_id',
+  'ordinal',
+  'seq',
+  'born_seq',
+  'content_seq',
+  'removed_at',
+] as const satisfies readonly (keyof ProductTable)[];
