@@ -13,6 +13,8 @@ const BY_HANDLE = existsSync('/proc/self/fd') ? '/proc/self/fd' : null;
 /** A directory held open: what is done by `at` happens in this very directory. */
 export interface Directory {
   at(name: string): string;
+  /** Where it was when it was opened, links resolved. */
+  readonly real: string;
   sync(): Promise<void>;
   close(): Promise<void>;
 }
@@ -27,11 +29,10 @@ export async function openDirectory(
   below: readonly string[],
   create: readonly string[],
 ): Promise<Directory> {
-  const realRoot = await realpath(root);
-  const real = await realpath(join(realRoot, ...below));
-  if (!isInside(realRoot, real))
-    throw deliveryFailed(`${join(root, ...below)} leads out of ${root} by a symbolic link`);
-  let held = await hold(realRoot);
+  const real = await realpath(join(root, ...below));
+  const realRoot = await rootOf(root, real);
+  if (realRoot === null) throw deliveryFailed(`${join(root, ...below)} leads out of ${root} by a symbolic link`);
+  let held = await hold(realRoot, realRoot);
   try {
     for (const part of relative(realRoot, real).split(sep)) if (part !== '') held = await into(held, part, false);
     for (const part of create) held = await into(held, part, true);
@@ -42,12 +43,24 @@ export async function openDirectory(
   }
 }
 
+const realRoots = new Map<string, string>();
+
+/** The real path of a root that `real` is inside; null when it is outside. A root that was moved is looked up again. */
+async function rootOf(root: string, real: string): Promise<string | null> {
+  const known = realRoots.get(root);
+  if (known !== undefined && isInside(known, real)) return known;
+  const found = await realpath(root);
+  realRoots.set(root, found);
+  return isInside(found, real) ? found : null;
+}
+
 /** Steps into a sub-folder; the parent stays open when that fails. */
 async function into(parent: Directory, part: string, create: boolean): Promise<Directory> {
   const path = parent.at(part);
+  const real = join(parent.real, part);
   let child: Directory;
   try {
-    child = await hold(path);
+    child = await hold(path, real);
   } catch (error) {
     if (codeOf(error) === 'ELOOP' || codeOf(error) === 'ENOTDIR')
       throw deliveryFailed(`${part} is no folder or is a symbolic link`, 'refuse', error);
@@ -56,16 +69,21 @@ async function into(parent: Directory, part: string, create: boolean): Promise<D
       if (codeOf(fault) !== 'EEXIST') throw fault;
     });
     await parent.sync();
-    child = await hold(path);
+    child = await hold(path, real);
   }
   await parent.close();
   return child;
 }
 
-async function hold(path: string): Promise<Directory> {
+async function hold(path: string, real: string): Promise<Directory> {
   const handle = await open(path, DIRECTORY);
   const base = BY_HANDLE === null ? path : `${BY_HANDLE}/${handle.fd}`;
-  return { at: (name) => `${base}/${name}`, sync: () => syncDirectory(handle), close: () => handle.close() };
+  return {
+    at: (name) => `${base}/${name}`,
+    real,
+    sync: () => syncDirectory(real, handle),
+    close: () => handle.close(),
+  };
 }
 
 interface Syncs {
@@ -75,15 +93,13 @@ interface Syncs {
 
 const syncing = new Map<string, Syncs>();
 
-/** Syncs a directory; those who ask while one sync runs share the one after it. */
-async function syncDirectory(handle: FileHandle): Promise<void> {
-  const { dev, ino } = await handle.stat();
-  const key = `${dev}:${ino}`;
+/** Syncs a directory, named by its real path; those who ask while one sync runs share the one after it. */
+async function syncDirectory(key: string, handle: FileHandle): Promise<void> {
   const known = syncing.get(key);
   if (known !== undefined) {
     known.next ??= known.running.then(
-      () => syncDirectory(handle),
-      () => syncDirectory(handle),
+      () => syncDirectory(key, handle),
+      () => syncDirectory(key, handle),
     );
     return known.next;
   }

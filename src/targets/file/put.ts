@@ -10,6 +10,8 @@ import { codeOf } from './errors.js';
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
+const READ_SIZE = 512 * 1024;
+
 /** Writes beside the final name, checks, and only then gives the final name. */
 export async function putFile(
   directory: Directory,
@@ -49,7 +51,7 @@ export async function digestFile(
   try {
     const { size, ...stat } = await handle.stat().then((found) => ({ size: found.size, isFile: found.isFile() }));
     if (!stat.isFile) return null;
-    return { bytes: size, checksum: options.checksum ? await digest(handle, options.signal) : null };
+    return { bytes: size, checksum: options.checksum ? await digest(handle, size, options.signal) : null };
   } finally {
     await handle.close();
   }
@@ -126,13 +128,23 @@ async function requireEqual(
   throw deliveryFailed(`${file} exists with other content and must not be overwritten`);
 }
 
-async function digest(handle: FileHandle, signal: AbortSignal): Promise<Uint8Array> {
+/** Reads `size` bytes (fewer when the file shrinks), ahead into a second buffer while the first is hashed. */
+async function digest(handle: FileHandle, size: number, signal: AbortSignal): Promise<Uint8Array> {
   const hash = createHash('sha256');
-  const buffer = Buffer.allocUnsafe(256 * 1024);
-  for (;;) {
+  const length = Math.min(READ_SIZE, size);
+  const buffers = [Buffer.allocUnsafe(length), Buffer.allocUnsafe(length < size ? length : 0)] as const;
+  const read = (turn: 0 | 1, left: number) => handle.read(buffers[turn], 0, Math.min(length, left), null);
+  let turn: 0 | 1 = 0;
+  let left = size;
+  let pending = left > 0 ? read(turn, left) : null;
+  while (pending !== null) {
+    const { bytesRead } = await pending;
     signal.throwIfAborted();
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
-    if (bytesRead === 0) return new Uint8Array(hash.digest());
-    hash.update(buffer.subarray(0, bytesRead));
+    const filled = buffers[turn].subarray(0, bytesRead);
+    left -= bytesRead;
+    turn = turn === 0 ? 1 : 0;
+    pending = bytesRead > 0 && left > 0 ? read(turn, left) : null;
+    hash.update(filled);
   }
+  return new Uint8Array(hash.digest());
 }
