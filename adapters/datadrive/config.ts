@@ -133,7 +133,8 @@ export function dataDriveConfig(entry: Readonly<Record<string, unknown>>): DataD
   }
   const config = result.data;
   const bodies = bodiesOf(config);
-  if (bodies === 's3' && !config.s3) throw invalid(at('s3'), 'is needed: bodies come from S3, or set pep');
+  if (!config.s3 && !config.pep) throw invalid(at('s3'), 'is needed, or pep: the place that bodies come from');
+  if (bodies === 's3' && !config.s3) throw invalid(at('s3'), 'is needed for bodies: s3');
   if (bodies === 'pep' && !config.pep) throw invalid(at('pep'), 'is needed for bodies: pep');
   const needsLogin = bodies === 'pep' || config.middleware !== undefined || config.elasticsearch.cookie;
   if (needsLogin && !config.login)
