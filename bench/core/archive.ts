@@ -33,9 +33,9 @@ export async function archiveBench(): Promise<void> {
     const exported = await place.growth(() =>
       timed(async () => count(await get('/products', { accept: 'application/x-ndjson' }))),
     );
-    const page = (await (await get('/products?limit=200')).json()) as { items: { links: { body: string } }[] };
+    const page = (await (await get('/products?limit=200')).json()) as { products: { links: { body: string } }[] };
     const bodies = await timed(async () => {
-      for (const { links } of page.items) await (await fetch(new URL(links.body, url), { headers })).arrayBuffer();
+      for (const { links } of page.products) await (await fetch(new URL(links.body, url), { headers })).arrayBuffer();
     });
     const files = await timed(async () => {
       for (let i = 0; i < 200; i++) await readFile(join(place.products, `p${String(i).padStart(6, '0')}.bin`));
@@ -45,8 +45,10 @@ export async function archiveBench(): Promise<void> {
     writeLarge(large, GIB * 2 ** 30);
     let link: string | undefined;
     while (link === undefined) {
-      const found = (await (await get('/products?filter=large')).json()) as { items?: { links: { body: string } }[] };
-      link = found.items?.[0]?.links.body;
+      const found = (await (await get('/products?attr.name=large.bin')).json()) as {
+        products?: { links: { body: string } }[];
+      };
+      link = found.products?.[0]?.links.body;
       if (link === undefined) await new Promise((resolve) => setTimeout(resolve, 500));
     }
     const body = await place.growth(() => timed(async () => drain(await fetch(new URL(link, url), { headers }))));

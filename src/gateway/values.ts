@@ -1,5 +1,5 @@
 import { decodeJson, encodeJson, type ObjectRef } from '../mal/index.js';
-import { ProductMetadata } from '../mpd/index.js';
+import { invalid, ProductMetadata } from '../mpd/index.js';
 import type { Checksum, Entry } from './backend.js';
 
 /** Forms that values take in the store. */
@@ -20,6 +20,12 @@ export const productRef = (domain: readonly string[], key: string, version: numb
 
 export const nsOfDate = (date: Date): bigint => BigInt(date.getTime()) * 1_000_000n;
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+/** PostgreSQL keeps no text with a NUL. @throws MpdError Invalid naming the field */
+export function refuseNul(value: unknown, field: string): void {
+  const text = JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? String(item) : item));
+  if (text?.includes('\\u0000')) throw invalid(field, 'holds a NUL character');
+}
 
 /** Columns of `journal` that together are an {@link Entry}. */
 export interface EntryColumns {

@@ -7,6 +7,8 @@ import type { Access, Catalogue, NamedFilters, Principal, ProductQuery } from '.
 import type { BackendQuery, Entry } from '../backend.js';
 import type { Backends } from '../backends.js';
 import type { CoreTables } from '../schema.js';
+import { refuseNul } from '../values.js';
+import { resolverFor } from './filters.js';
 import { listFolder } from './folders.js';
 import { backendsFor, decodeCursor, encodeCursor, type Merged, mergeListings } from './merge.js';
 
@@ -28,8 +30,8 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
   ): AsyncIterable<Merged> {
     checkWindow(query.created, 'created');
     checkWindow(query.content, 'content');
-    const asked =
-      query.filter && (await resolveNamed(query.filter, async (name) => (await filters.get(name, principal)).filter));
+    const asked = query.filter && (await resolveNamed(query.filter, resolverFor(filters, principal)));
+    refuseNul(asked, 'filter');
     const windows = [query.created && { created: query.created }, query.content && { content: query.content }];
     const matches = compileTree(conjunction(asked, ...windows));
     const filter = conjunction(asked, principal.policy);

@@ -1,9 +1,22 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
-import { compileTree, decodeTree, encodeTree, namesIn, resolveNamed } from '../../mpd/filter/index.js';
-import { invalid, MpdError, tooMany, unknown } from '../../mpd/index.js';
+import { compileTree, decodeTree, encodeTree, type FilterTree, namesIn, resolveNamed } from '../../mpd/filter/index.js';
+import { invalid, isMpdError, MpdError, tooMany, unknown } from '../../mpd/index.js';
 import { isOperator } from '../access/access.js';
 import type { NamedFilter, NamedFilters, Principal } from '../api.js';
 import type { CoreTables, NamedFilterTable } from '../schema.js';
+import { refuseNul } from '../values.js';
+
+/** Finds stored filters for `resolveNamed`: null for what the principal has not and may not see. */
+export const resolverFor =
+  (filters: NamedFilters, principal: Principal) =>
+  async (name: string): Promise<FilterTree | null> => {
+    try {
+      return (await filters.get(name, principal)).filter;
+    } catch (error) {
+      if (isMpdError(error, 'Unknown')) return null;
+      throw error;
+    }
+  };
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
 
@@ -31,7 +44,8 @@ export function createNamedFilters(db: Kysely<CoreTables>, quota: (principal: st
       if (!NAME.test(name))
         throw invalid('name', 'must be letters, digits, "_", "." or "-", not begin with a sign, and have at most 100');
       if (namesIn(filter).includes(name)) throw invalid('filter', `the named filter "${name}" refers to itself`);
-      compileTree(await resolveNamed(filter, async (other) => (await filters.get(other, principal)).filter));
+      refuseNul(filter, 'filter');
+      compileTree(await resolveNamed(filter, resolverFor(filters, principal)));
       const { count } = await db
         .selectFrom('named_filter')
         .select((eb) => eb.fn.countAll<bigint>().as('count'))

@@ -24,9 +24,11 @@ export async function listFolder(
   if (path.split('/').some((part) => part === '..' || part === '.'))
     throw invalid('path', 'must not hold "." or ".." parts');
   const prefix = path === '' || path.endsWith('/') ? path.replace(/^\/+/, '') : `${path.replace(/^\/+/, '')}/`;
+  if (page.after !== undefined && !page.after.startsWith(prefix))
+    throw invalid('cursor', 'is not a cursor of this folder');
   const folders: string[] = [];
   const entries: Entry[] = [];
-  let last = page.after !== undefined && page.after > prefix ? afterOf(page.after) : { path: prefix, id: 0n };
+  let last = page.after !== undefined ? afterOf(page.after) : { path: prefix, id: 0n };
   for (;;) {
     page.signal.throwIfAborted();
     const rows = await readPaths(db, prefix, last, STEP);

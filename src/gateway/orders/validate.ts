@@ -3,7 +3,9 @@ import { invalid } from '../../mpd/index.js';
 import { denied, isOperator } from '../access/access.js';
 import { conjunction } from '../access/sight.js';
 import type { NamedFilters, OrderRequest, Principal } from '../api.js';
+import { resolverFor } from '../catalogue/filters.js';
 import { checkPathTemplate } from '../delivery/path-template.js';
+import { refuseNul } from '../values.js';
 
 export interface CheckedOrder {
   readonly owner: string;
@@ -24,6 +26,8 @@ export async function validateOrder(
   if (owner === '') throw invalid('user', 'must not be empty');
   if (owner !== principal.id && !isOperator(principal) && !principal.assertsUser)
     throw denied('Authorisation Fail', `user: ${principal.id} may not order for ${owner}`);
+  for (const name of ['user', 'productFilter', 'tree', 'deliverTo', 'comments', 'pathTemplate'] as const)
+    refuseNul(request[name], name);
   compileFilter(request.productFilter, 'productFilter');
   if (request.tree != null) compileLimits(request.tree);
   const { validityPeriod: validity, deliveryMethod: method, deliverTo } = request;
@@ -40,7 +44,7 @@ export async function validateOrder(
   if (request.pathTemplate != null) checkPathTemplate(request.pathTemplate);
   if (request.backfill) checkBackfill(request.backfill, 'backfill');
   const asked = conjunction(request.productFilter && { filter: request.productFilter }, request.tree ?? null);
-  const tree = asked && (await resolveNamed(asked, async (name) => (await filters.get(name, principal)).filter));
+  const tree = asked && (await resolveNamed(asked, resolverFor(filters, principal)));
   compileTree(tree);
   return { owner, tree };
 }
