@@ -279,6 +279,20 @@ describe('loadConfig', () => {
   });
 });
 
+describe('the configurations that are brought along', () => {
+  const file = (path: string) => readFileSync(join(PACKAGE_ROOT, path), 'utf8');
+  const env = { DATABASE_URL: 'postgres://mpd@db/mpd', LINK_SECRET: 'x'.repeat(32) };
+  it.each([
+    ['gateway.example.yaml', () => file('gateway.example.yaml')],
+    ['docker/gateway.yaml', () => file('docker/gateway.yaml')],
+    ['docker-compose.yml', () => parse(file('docker-compose.yml')).configs['gateway.yaml'].content as string],
+  ])('%s is good, and warns of nothing', (_, text) => {
+    const { config, warnings } = read(text(), env);
+    expect(warnings).toEqual([]);
+    expect(config.backends).toHaveLength(1);
+  });
+});
+
 describe('made from the schema', () => {
   it('docs/configuration.md is current (mpd-gateway config schema --markdown)', () => {
     expect(readFileSync(join(PACKAGE_ROOT, 'docs/configuration.md'), 'utf8')).toBe(referencePage());

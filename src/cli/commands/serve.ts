@@ -43,6 +43,10 @@ export function serveCommand(program: Command, { local }: Runner): void {
       const running = await startGateway(loaded.config, { log, signal });
       try {
         log.info({ urls: running.urls }, 'the gateway is ready');
+        if ((await running.gateway.access.listKeys()).length === 0)
+          log.info(
+            `nobody has an API key yet: mpd-gateway keys create ${loaded.config.access.principals[0]?.id ?? 'PRINCIPAL'}`,
+          );
         if (out.json) await out.value({ event: 'ready', urls: running.urls });
         await untilAborted(signal);
         log.info('stopping: what is under way ends or can be resumed');

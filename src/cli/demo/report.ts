@@ -74,6 +74,7 @@ function allUrls(urls: Readonly<Record<string, string>>): Readonly<Record<string
   if (http === undefined) return others;
   return {
     api: apiBase(http),
+    docs: `${origin(http)}/docs`,
     openapi: `${origin(http)}/openapi.json`,
     health: `${origin(http)}/readyz`,
     metrics: `${origin(http)}/metrics`,
