@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { appendFile, chmod, mkdir, open, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -118,6 +118,27 @@ describe('what counts as a product', () => {
     expect(await keys(backend)).toEqual(['a.dat']);
     connect(join(root, 'socket')).destroy();
     server.close();
+  });
+});
+
+describe('odd files', () => {
+  it('do not keep out the others: times beyond all times, a path too long for the index, a name that is no UTF-8', async () => {
+    const deep = Array.from({ length: 14 }, () => randomBytes(110).toString('hex')).join('/');
+    await put(root, `${deep}/a.dat`, 'deep');
+    await put(root, 'far.dat', 'future');
+    execFileSync('touch', ['-d', '2400-01-01', join(root, 'far.dat')]);
+    await put(root, 'old.dat', 'past', -10_000_000);
+    await writeFile(Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0x66, 0xff])]), 'latin');
+    await put(root, 'good.dat', 'good');
+    const backend = await archive({ sweep: 200 });
+    await follower(backend);
+    expect(await keys(backend)).toEqual(['far.dat', 'good.dat', 'old.dat']);
+    expect((await read(backend, await entry(backend, 'far.dat'))).toString()).toBe('future');
+    const content = { start: 2n ** 63n - 1n, end: 2n ** 63n - 1n };
+    expect((await listAll(backend, { content })).map(({ path }) => path)).toEqual(['far.dat']);
+    await vi.waitFor(async () =>
+      expect(await backend.check()).toEqual({ ok: false, reason: expect.stringContaining(deep.slice(0, 20)) }),
+    );
   });
 });
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend, BackendFactory } from '../../src/gateway/backend.js';
 import { bundledMapping, loadMapping, productMapper } from '../../src/mapping/index.js';
 import { unknown } from '../../src/mpd/index.js';
-import { holdLease, type Store } from '../../src/store/index.js';
+import { holdLease, isRetry, type Store } from '../../src/store/index.js';
 import { TakenOver } from './commit.js';
 import { archiveConfig } from './config.js';
 import { followFiles } from './follow.js';
@@ -53,6 +53,7 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
       } catch (error) {
         if (closing.signal.aborted) return;
         if (error instanceof TakenOver) log.info({}, error.message);
+        else if (isRetry(error)) log.warn({ reason: (error as Error).message }, 'scanning the archive waits');
         else log.error({ err: error }, 'scanning the archive failed; it starts again');
       }
       await sleep(1000, undefined, { signal: closing.signal }).catch(() => undefined);

@@ -1,8 +1,8 @@
-import type { Kysely } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 import type { Health } from '../../src/gateway/backend.js';
 import type { ArchiveConfig } from './config.js';
 import type { Root } from './root.js';
-import type { ArchiveTables } from './tables.js';
+import type { ArchiveTables, StateTable } from './tables.js';
 
 /** Looks at the folder from here and at the index that whichever gateway scans keeps. @param problem of a scan by this process */
 export async function archiveHealth(
@@ -11,11 +11,16 @@ export async function archiveHealth(
   root: Root,
   problem: string | null,
 ): Promise<Health> {
-  const state = await db
-    .selectFrom('archive_state')
-    .select(['products', 'scanned_at', 'swept_at'])
-    .where('backend', '=', config.id)
-    .executeTakeFirst();
+  let state: Pick<Selectable<StateTable>, 'products' | 'swept_at'> | undefined;
+  try {
+    state = await db
+      .selectFrom('archive_state')
+      .select(['products', 'swept_at'])
+      .where('backend', '=', config.id)
+      .executeTakeFirst();
+  } catch (error) {
+    return { ok: false, reason: `the index cannot be read: ${(error as Error).message}` };
+  }
   const products = state?.products ?? 0n;
   const here = await root.problem(products);
   if (here !== null) return { ok: false, reason: here };

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { isRetry, sqlState } from '../../src/store/index.js';
 import type { IndexWriter } from './commit.js';
 import { type ReadResult, readArchiveFile } from './read.js';
 import type { Readers } from './readers.js';
@@ -35,6 +36,8 @@ export interface IntakeOptions {
   readonly signal: AbortSignal;
   readonly log: Logger;
 }
+
+type ReadFile = Extract<ReadResult, { status: 'read' }>;
 
 const READERS = 4;
 const BATCH = 500;
@@ -97,7 +100,7 @@ export function createIntake({ root, readers, writer, settleMs, believed, now, s
     const gone = [...removed].slice(0, BATCH);
     for (const path of gone) removed.delete(path);
     firstDone = done.length > 0 ? firstDone : null;
-    const latest = new Map<string, Extract<ReadResult, { status: 'read' }>>();
+    const latest = new Map<string, ReadFile>();
     for (const { result } of batch) {
       if (result.status === 'changed') settling.see(result.path, result.stat, now());
       else if (result.status === 'gone') missed(result.path);
@@ -113,7 +116,29 @@ export function createIntake({ root, readers, writer, settleMs, believed, now, s
     }
     const removals = gone.length > 0 && (await believed()) ? gone.filter((path) => !latest.has(path)) : [];
     const confirmed = await Promise.all(removals.map(async (path) => (await root.look(path)).kind !== 'file'));
-    await writer.commit({ read: [...latest.values()], removed: removals.filter((_, index) => confirmed[index]) });
+    await commitApart(
+      [...latest.values()],
+      removals.filter((_, index) => confirmed[index]),
+    );
+  };
+
+  /** One file that the database refuses must not keep out the others. */
+  const commitApart = async (read: readonly ReadFile[], gone: readonly string[]): Promise<void> => {
+    try {
+      await writer.commit({ read, removed: gone });
+    } catch (error) {
+      if (sqlState(error) === undefined || isRetry(error) || read.length === 0) throw error;
+      const [first, ...others] = read;
+      if (first !== undefined && others.length === 0 && gone.length === 0) {
+        log.error({ path: first.path, err: error }, 'a file cannot be put into the index');
+        unreadable.set(first.path, (error as Error).message);
+        return;
+      }
+      const half = Math.ceil(read.length / 2);
+      await commitApart([], gone);
+      await commitApart(read.slice(0, half), []);
+      await commitApart(read.slice(half), []);
+    }
   };
 
   const missed = (path: string): void => {

@@ -26,9 +26,11 @@ export function conditions(builder: Builder, query: BackendQuery, mapper: Produc
   if (query.updated !== null)
     out.push(builder.between('updated_ns', clamp(query.updated.start), clamp(query.updated.end)));
   for (const window of [...(query.content === null ? [] : [query.content]), ...bounds.content]) {
-    const [start, end] = [clamp(window.start), clamp(window.end)];
-    const range = sql`int8range(${start}::int8, ${end === MAX ? MAX - 1n : end}::int8, '[]')`;
-    out.push(start > end ? never(builder) : (sql<SqlBool>`${contentRange} && ${range}` as unknown as Where));
+    const [start, end] = [clamp(window.start), clamp(window.end)].map((ns) => (ns === MAX ? MAX - 1n : ns));
+    const range = sql`int8range(${start}::int8, ${end}::int8, '[]')`;
+    out.push(
+      window.start > window.end ? never(builder) : (sql<SqlBool>`${contentRange} && ${range}` as unknown as Where),
+    );
   }
   for (const filter of attributeFilters(bounds)) out.push(...pathCondition(builder, filter, mapper));
   return out;

@@ -66,7 +66,7 @@ export interface FactTable {
 }
 
 /** `content` column pair as a range that the index on it serves. */
-export const contentRange = sql`int8range(content_start_ns, least(content_end_ns, 9223372036854775806), '[]')`;
+export const contentRange = sql`int8range(least(content_start_ns, 9223372036854775806), least(content_end_ns, 9223372036854775806), '[]')`;
 
 const first: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -95,7 +95,7 @@ const STATEMENTS = [
   `create index archive_file_updated on archive_file (backend, updated_ns, path) where kind = 'product'`,
   `create index archive_file_type on archive_file (backend, product_type, created_ns, path) where kind = 'product'`,
   `create index archive_file_content on archive_file
-    using gist (int8range(content_start_ns, least(content_end_ns, 9223372036854775806), '[]')) where kind = 'product'`,
+    using gist (int8range(least(content_start_ns, 9223372036854775806), least(content_end_ns, 9223372036854775806), '[]')) where kind = 'product'`,
   `create table archive_fact (
     backend text not null, subject text collate "C" not null, kind text not null, origin text collate "C" not null,
     facts jsonb not null, primary key (backend, subject, kind, origin)

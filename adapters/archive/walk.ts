@@ -71,6 +71,8 @@ async function lookAtAll(root: Root, paths: readonly string[], options: WalkOpti
   return paths.flatMap((path, index) => {
     const what = found[index];
     if (what?.kind === 'refused') options.onRefused(path, what.reason);
+    // A name of other bytes is shown with this character, and no file has the name so shown.
+    if (what?.kind === 'absent' && path.includes('\ufffd')) options.onRefused(path, 'its name is not UTF-8');
     return what?.kind === 'file' ? [{ path, stat: what.stat }] : [];
   });
 }
