@@ -7,6 +7,7 @@ import type { BackendConfig, GatewayConfig } from './config/index.js';
 import type { Gateway, Principal } from './gateway/api.js';
 import type { Backend, BackendModule } from './gateway/backend.js';
 import { createBackends } from './gateway/backends.js';
+import { withCapabilities } from './gateway/capabilities.js';
 import { createSealer } from './gateway/delivery/seal.js';
 import { createGateway, type RunningGateway } from './gateway/gateway.js';
 import { coreMigrations } from './gateway/migrations.js';
@@ -80,17 +81,18 @@ export async function startGateway(config: GatewayConfig, options: StartOptions)
     const metrics = new Registry();
     const running = assemble(config, store, backends, targets, log, metrics);
     await running.gateway.access.syncConfigured(config.access.principals.map(principalOf));
+    const gateway = withCapabilities(running.gateway, config.capabilities);
     const urls: Record<string, string> = {};
     if (run) {
       running.start();
       closers.push(() => running.stop());
       if (config.listen.http.enabled) {
-        const http = await createHttp(config, store, running.gateway, backends, urls, log, metrics);
+        const http = await createHttp(config, store, gateway, backends, urls, log, metrics);
         urls.http = (await http.listen()).url;
         closers.push(() => http.close());
       }
     }
-    return { gateway: running.gateway, store, backends, urls, stop };
+    return { gateway, store, backends, urls, stop };
   } catch (error) {
     await stop();
     throw error;

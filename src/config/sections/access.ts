@@ -6,7 +6,6 @@ import { policyField } from '../policy.js';
 const quotas = z
   .strictObject({
     orders: integer('Standing orders that are not ended.', 0).optional(),
-    queued: integer('Deliveries waiting or under way.', 0).optional(),
     filters: integer('Named filters.', 0).optional(),
   })
   .optional()

@@ -33,18 +33,10 @@ export const limitsSection = z
     results: integer('Entries of one MAL listProducts; more is Too Many.', 1).prefault(10000),
     page: integer('Entries of one HTTP page.', 1, 100_000).prefault(1000),
     products: integer('Products of one getProducts or deliver request.', 1).prefault(1000),
-    filter: z
-      .strictObject({
-        size: size('Largest filter.', 100).prefault('256KiB'),
-        nodes: integer('Conditions in one filter.', 1).prefault(1000),
-      })
-      .prefault({})
-      .meta({ description: 'Filters in requests and orders.' }),
     mal: z
       .strictObject({ maxBody: size('Largest product body in one MAL message.', 1024).prefault('64MiB') })
       .prefault({})
       .meta({ description: 'MAL bindings.' }),
-    bodies: integer('Product bodies read at the same time.', 1).prefault(64),
     streams: integer('Open bodies, listings, event streams and waiting pulls of one principal.', 1).prefault(32),
     rate: z
       .strictObject({
@@ -59,10 +51,6 @@ export const limitsSection = z
     quotas: z
       .strictObject({
         orders: integer('Standing orders of one principal that are not ended.', 0).prefault(1000),
-        queued: integer(
-          'Deliveries of one principal waiting or under way; more wait unqueued, nothing is lost.',
-          0,
-        ).prefault(1_000_000),
         filters: integer('Named filters of one principal.', 0).prefault(1000),
       })
       .prefault({})
