@@ -10,7 +10,6 @@ import {
   type Listener,
   listenMalhttp,
   listenMaltcp,
-  MalError,
   type ObjectRef,
   objectRefId,
   type Provider,
@@ -24,7 +23,6 @@ import {
   domainMatches,
   invalid,
   isMpdError,
-  MPD_ERRORS,
   mpdArea,
   mpdRegistry,
   OrderManagement,
@@ -33,6 +31,7 @@ import {
   ProductOrderDelivery,
   ProductRetrieval,
   type StandingOrder,
+  toMalError,
   tooMany,
   unknown,
 } from '../../src/mpd/index.js';
@@ -141,13 +140,7 @@ export async function startMemoryProvider(options: MemoryOptions = {}): Promise<
       endpoint('ProductOrderDeliveryInternalBroker', mpdArea, ProductOrderDelivery, {}, broker),
     ],
     authenticate: ({ peer }) => peer.address,
-    toMalError(error) {
-      if (!isMpdError(error)) return null;
-      const number = MPD_ERRORS.find(({ name }) => name === error.code)?.number;
-      return number === undefined
-        ? null
-        : new MalError(number, error.message, { extraInformation: error.extraInformation });
-    },
+    toMalError: (error) => (isMpdError(error) ? toMalError(error) : null),
   });
   const listen = options.transport === 'malhttp' ? listenMalhttp : listenMaltcp;
   const listener = await listen({

@@ -103,5 +103,16 @@ function stagesOf(operation: ServeOptions<unknown>['operation']): Stages {
 /** Type that the operation declares for the extra information of an error. */
 export function declaredExtra(operation: OperationDescriptor, error: MalError): RegisteredType | null {
   const type = operation.errors.find((use) => use.error.number === error.number)?.extraInformation ?? null;
-  return type === null || type.kind === 'any-attribute' || type.kind === 'abstract' ? null : type;
+  if (type === null || type.kind === 'any-attribute' || type.kind === 'abstract') return null;
+  return fits(type, error.extraInformation) ? type : null;
+}
+
+/** Whether a value is of the type, as far as the types go that extra information has. */
+function fits(type: RegisteredType, value: unknown): boolean {
+  if (type.kind === 'list')
+    return Array.isArray(value) && value.every((entry) => fits(type.item as RegisteredType, entry));
+  if (type.kind !== 'attribute') return true;
+  if (type.name === 'Long' || type.name === 'ULong') return typeof value === 'bigint';
+  if (type.name === 'Integer' || type.name === 'UInteger') return Number.isInteger(value);
+  return type.name !== 'String' || typeof value === 'string';
 }
