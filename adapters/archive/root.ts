@@ -1,5 +1,5 @@
-import { constants } from 'node:fs';
-import { access, type FileHandle, lstat, open, opendir, readlink, realpath, stat } from 'node:fs/promises';
+import { constants, type Dirent } from 'node:fs';
+import { access, type FileHandle, lstat, open, opendir, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { MAX_TIME, MIN_TIME } from '../../src/mal/index.js';
 
@@ -30,6 +30,8 @@ export interface Root {
   /** null = usable; else why its content cannot be believed now. `known` = how many products it should have. */
   problem(known: bigint): Promise<string | null>;
   look(path: string): Promise<Found>;
+  /** What a folder holds; fails when it cannot be read. */
+  entries(folder: string): Promise<readonly Dirent[]>;
   /** Opens a regular file inside the root; the handle is checked, not only the name. */
   open(path: string): Promise<{ readonly handle: FileHandle; readonly stat: FileStat }>;
 }
@@ -47,6 +49,7 @@ export function archiveRoot(
   };
   return {
     path,
+    entries: (folder) => readdir(join(path, folder), { withFileTypes: true }),
     problem: (known) => rootProblem(path, options, known),
     async look(relative) {
       const full = join(path, relative);

@@ -1,6 +1,4 @@
 import type { Dirent } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { compareUtf8 } from '../../src/mal/index.js';
 import { joinPath } from './names.js';
 import { type FileStat, isAbsent, type Root } from './root.js';
@@ -29,7 +27,7 @@ export async function* walk(root: Root, start: string, options: WalkOptions): As
   const enter = async (folder: string): Promise<void> => {
     options.onFolder(folder);
     try {
-      const entries = await readdir(join(root.path, folder), { withFileTypes: true });
+      const entries = await root.entries(folder);
       const wanted = entries.filter(({ name }) => !options.ignored(name));
       open.push({ folder, entries: wanted.sort((a, b) => compareUtf8(sortKey(a), sortKey(b))), next: 0 });
     } catch (error) {
