@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { FolderShape, ListedShape } from '../../client/http/wire/index.js';
 import type { ListedProduct } from '../../client/index.js';
+import type { Attribute } from '../../mal/index.js';
 import { EXIT, usage } from '../exit-codes.js';
 import { count } from '../input/arguments.js';
 import { findProduct, productsIn, writtenRef } from '../input/reference.js';
@@ -43,10 +44,12 @@ const fields: readonly Column<ListedProduct>[] = [
   { head: 'revision', text: ({ revision }) => revision },
 ];
 
-function attributeText(attribute: ListedProduct['metadata']['attributes'] extends infer _ ? unknown : never): string {
-  const { type, value } = attribute as { type: string; value: unknown };
-  if (type === 'Time' || type === 'FineTime') return humanTime(value as bigint) ?? '';
-  return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : String(value);
+function attributeText(attribute: Attribute | null): string {
+  if (attribute === null) return '';
+  const { type, value } = attribute;
+  if (type === 'Time' || type === 'FineTime') return humanTime(value) ?? '';
+  if (type === 'Blob') return Buffer.from(value).toString('hex');
+  return type === 'ObjectRef' ? writtenRef(value) : String(value);
 }
 
 export function productCommands(program: Command, { remote }: Runner): void {
