@@ -193,6 +193,18 @@ describe('a gateway with an embedded database', () => {
   });
 });
 
+describe('simulate edds', () => {
+  it('tells where it is and serves until it is stopped', async () => {
+    const simulator = start('simulate edds --json');
+    const ready = await nextJson(simulator);
+    expect(ready).toMatchObject({ event: 'ready', simulator: 'edds', domains: expect.arrayContaining(['SOL']) });
+    const wsdl = await fetch(String(ready.wsdlUrl));
+    expect(await wsdl.text()).toContain('definitions');
+    simulator.child.kill('SIGINT');
+    expect(await simulator.ended).toBe(EXIT.ok);
+  });
+});
+
 describe('demo --once --json', () => {
   it('tells ready, matched, delivered, verified, leaves the file, and ends with exit code 0', async () => {
     const demo = start('demo --once --json --data demo');
