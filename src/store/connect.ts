@@ -72,6 +72,8 @@ async function connect<Database>(
   pool.on('error', (error) => {
     if (closed === undefined) log.warn({ err: error }, 'an idle connection to the store was lost');
   });
+  // At once: a connection may be cut in the same packet that makes it, before whoever asked for it can listen.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: classifyingPool(pool) }) });
   const listener = createListener(config, log);
   const close = async () => {

@@ -93,6 +93,8 @@ describe('deliveries', () => {
         { index: 1, filename: 'good', success: true },
       ]);
       expect(await orderState(orderID)).toBe('done');
+      const proof = () => bench.deliveries.missing(orderID, { created: null, limit: 5, signal: never() }, bench.alice);
+      expect(await proof()).toMatchObject({ held: 2, delivered: 1, underway: 0, missing: [{ ref: { key: 'bad' } }] });
       put = null;
       expect(await bench.deliveries.redrive(orderID, 'dead', bench.alice)).toBe(1);
       await expect.poll(() => orderState(orderID), { timeout: 5_000 }).toBe('done');
@@ -198,6 +200,18 @@ describe('deliveries', () => {
           ...{ deliveryId: id, payload: { key, round: 0 } },
         },
       ]);
+    /** What is committed may be given a little later: while any transaction of the server, also of another database, still runs. */
+    const readable = () =>
+      expect
+        .poll(
+          async () => {
+            const { rows } = await sql<{ n: bigint }>`
+        select count(*) as n from event where tx >= pg_snapshot_xmin(pg_current_snapshot())`.execute(bench.store.db);
+            return rows[0]!.n;
+          },
+          { timeout: 10_000 },
+        )
+        .toBe(0n);
     const pull = async (order: bigint, after: bigint | null = null, principal = bench.alice, limit = 10) => {
       const found = await bench.deliveries.pull(order, { after, limit, signal: never() }, principal);
       return found.map((item) => ({ position: item.position, key: item.entry.metadata.productRef.key }));
@@ -207,6 +221,7 @@ describe('deliveries', () => {
     it('gives what was not acknowledged, again and again, and what came after a position', async () => {
       const order = await service();
       for (const key of ['a', 'b', 'c']) await publish(order, key);
+      await readable();
       const all = await pull(order);
       expect(all.map((item) => item.key)).toEqual(['a', 'b', 'c']);
       expect(await pull(order)).toEqual(all);
@@ -240,7 +255,9 @@ describe('deliveries', () => {
       expect(await pull(order)).toEqual([]);
       commit();
       await slow;
-      await expect.poll(async () => (await pull(order)).map((item) => item.key)).toEqual(['early', 'late']);
+      await expect
+        .poll(async () => (await pull(order)).map((item) => item.key), { timeout: 10_000 })
+        .toEqual(['early', 'late']);
     });
 
     it('waits for what comes', async () => {
@@ -258,6 +275,7 @@ describe('deliveries', () => {
       const order = await service();
       await publish(order, 'open/a');
       await publish(order, 'secret/b');
+      await readable();
       const narrow: Principal = { ...bench.alice, policy: { pathPrefix: 'open/' } };
       expect((await pull(order, null, narrow)).map((item) => item.key)).toEqual(['open/a']);
     });
@@ -266,13 +284,14 @@ describe('deliveries', () => {
       const order = await service();
       await publish(order, 'a');
       await publish(order, 'b');
+      await readable();
       const [a] = await pull(order);
       await bench.deliveries.acknowledge(order, a!.position, bench.alice);
       await sql`update event_floor set (tx, id) = (select tx, id from event order by tx desc, id desc limit 1)`.execute(
         bench.store.db,
       );
       await sql`delete from event`.execute(bench.store.db);
-      expect((await pull(order)).map((item) => item.key)).toEqual(['b']);
+      await expect.poll(async () => (await pull(order)).map((item) => item.key), { timeout: 10_000 }).toEqual(['b']);
     });
 
     it('refuses positions that are none, file orders and strangers', async () => {
@@ -309,9 +328,8 @@ describe('deliveries', () => {
       await bench.store.db.updateTable('delivery').set({ state: 'withdrawn' }).where('id', '=', row!).execute();
       expect(await bench.deliveries.redrive(service, 'dead', bench.alice)).toBe(0);
       expect(await bench.deliveries.redrive(service, [row!], bench.alice)).toBe(1);
-      expect(
-        (await bench.deliveries.pull(service, { after: null, limit: 5, signal: never() }, bench.alice)).length,
-      ).toBe(1);
+      const pulled = () => bench.deliveries.pull(service, { after: null, limit: 5, signal: never() }, bench.alice);
+      await expect.poll(pulled, { timeout: 10_000 }).toHaveLength(1);
     });
   });
 });

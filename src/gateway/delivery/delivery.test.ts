@@ -48,7 +48,7 @@ describe('delivery', () => {
   afterEach(() => bench.close());
 
   const states = async () => (await bench.ledger()).map((row) => row.state);
-  const settled = (expected: readonly string[], timeout = 10_000) => expect.poll(states, { timeout }).toEqual(expected);
+  const settled = (expected: readonly string[], timeout = 30_000) => expect.poll(states, { timeout }).toEqual(expected);
   const eventsOf = async (type: string) => (await bench.events()).filter((event) => event.type === type);
 
   it('delivers, verifies, records the attempt and tells it once', async () => {
@@ -455,11 +455,39 @@ describe('delivery', () => {
     });
   });
 
+  it('a target that does not leave off when it is told is abandoned, and its row given back', async () => {
+    faults.put = () => new Promise(() => undefined);
+    await bench.queue(await bench.order(), backend.put('k', 'x'));
+    const workers = bench.workers({ leaseMs: 600_000, leaveMs: 50 });
+    await expect.poll(() => workers.running()).toBe(1);
+    await workers.stop({ graceMs: 10 });
+    expect(await bench.ledger()).toMatchObject([{ state: 'queued', owner: null }]);
+  });
+
+  it('what a lost sender of a cancelled order had begun is removed', async () => {
+    const order = await bench.order();
+    const [id] = await bench.queue(order, backend.put('k', 'x'));
+    const { generation } = await bench.store.db
+      .selectFrom('event_floor')
+      .select('generation')
+      .executeTakeFirstOrThrow();
+    await writeFile(join(bench.root, `in/.mpd-${generation.slice(0, 8)}-${id}-1.part`), 'half');
+    await bench.store.db.updateTable('delivery').set({ state: 'withdrawn', filename: 'k' }).execute();
+    await sql`insert into target_path values ('file://', ${join(bench.root, 'in/k')}, '["test"]', 'k', '', 1, ${id}, 1, now())`.execute(
+      bench.store.db,
+    );
+    bench.workers({ leaseMs: 1_000 });
+    await expect.poll(() => bench.files(), { timeout: 5_000 }).toEqual({});
+    await expect
+      .poll(() => bench.store.db.selectFrom('target_path').selectAll().execute(), { timeout: 5_000 })
+      .toEqual([]);
+  });
+
   it('outlives lost connections to the store', async () => {
     const order = await bench.order();
     const keys = Array.from({ length: 150 }, (_, i) => `k${i}`);
     await bench.queue(order, ...keys.map((key) => backend.put(key, key)));
-    bench.workers({ leaseMs: 1_000 });
+    bench.workers({ leaseMs: 4_000 });
     const cut = async () => {
       const done = (await states()).filter((state) => state === 'notified').length;
       await sql`select pg_terminate_backend(pid) from pg_stat_activity
@@ -470,7 +498,7 @@ describe('delivery', () => {
     for (; cuts < 200 && (await cut().catch(() => 0)) < 150; cuts++)
       await new Promise((resolve) => setTimeout(resolve, 60));
     expect(cuts).toBeGreaterThan(2);
-    await settled(Array(150).fill('notified'), 40_000);
+    await settled(Array(150).fill('notified'), 50_000);
     expect(await bench.files()).toEqual(Object.fromEntries(keys.map((key) => [key, key])));
     expect((await eventsOf('delivered')).map((event) => event.payload.key).sort()).toEqual([...keys].sort());
   });
@@ -541,7 +569,7 @@ describe('delivery', () => {
       };
     };
     await bench.queue(await bench.order(), entry);
-    const late = bench.workers({ leaseMs: 1_000_000 });
+    const late = bench.workers({ leaseMs: 1_000_000, workers: 1 });
     await expect.poll(() => calls).toBe(1);
     // As after a partition: the row and the path ran out, and the late one has not noticed.
     await bench.store.db

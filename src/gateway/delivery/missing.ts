@@ -9,6 +9,7 @@ import { loadLiveOrder } from '../orders/live.js';
 import { noSuchOrder } from '../orders/orders.js';
 import type { CoreTables, FileState, ServiceState } from '../schema.js';
 import { domainText } from '../values.js';
+import { deliveryInfo, selectDeliveries } from './ledger.js';
 import { visibleOrder } from './visible-order.js';
 
 const BATCH = 500;
@@ -29,7 +30,8 @@ export function createMissing({ db, backends, access }: MissingDependencies): Pi
   return {
     async missing(orderID, { created, limit, signal }, principal) {
       checkWindow(created, 'created');
-      const { tree } = await visibleOrder(db, orderID, principal);
+      const { tree, kind } = await visibleOrder(db, orderID, principal);
+      if (kind === 'once') return missingOfOnce(db, orderID, created, Math.min(limit, MOST));
       const order = await loadLiveOrder(db, orderID);
       if (order === undefined) throw noSuchOrder(orderID);
       const filter = conjunction(tree === null ? null : decodeTree(tree), principal.policy);
@@ -59,6 +61,29 @@ export function createMissing({ db, backends, access }: MissingDependencies): Pi
       }
       return { orderID, ...found, missing };
     },
+  };
+}
+
+/** An order of kind `once` wants what was named in it, nothing else. */
+async function missingOfOnce(
+  db: Kysely<CoreTables>,
+  orderID: bigint,
+  created: { readonly start: bigint; readonly end: bigint } | null,
+  limit: number,
+): Promise<Completeness> {
+  let query = selectDeliveries(db).where('d.order_id', '=', orderID).orderBy('d.id');
+  if (created !== null)
+    query = query.where('j.created_ns', '>=', created.start).where('j.created_ns', '<=', created.end);
+  const rows = await query.execute();
+  const open = rows.filter(({ state }) => !DELIVERED.has(state) && !UNDERWAY.has(state)).map(deliveryInfo);
+  const underway = rows.filter(({ state }) => UNDERWAY.has(state)).length;
+  return {
+    orderID,
+    held: rows.length,
+    delivered: rows.length - underway - open.length,
+    underway,
+    missing: open.slice(0, limit).map(({ ref, revision, state, cause }) => ({ ref, revision, state, cause })),
+    more: open.length > limit,
   };
 }
 

@@ -37,11 +37,11 @@ export function createOnce(deps: OnceDependencies): Pick<Deliveries, 'deliverFil
       const entries = await catalogue.get(refs, principal, signal);
       const accepted = await reach(targets, deliverTo, signal);
       const { orderID, rows } = await placeOrder(deps, refs, entries, accepted, principal);
-      const wake = createWake();
-      const unlisten = await store.listen(EVENT_CHANNEL, () => wake.wake());
       return { orderID, files: follow() };
 
       async function* follow(): AsyncGenerator<FileDelivered> {
+        const wake = createWake();
+        const unlisten = await store.listen(EVENT_CHANNEL, () => wake.wake());
         try {
           const ended = new Map<bigint, DeliveryInfo>();
           for (let index = 0; index < entries.length; ) {

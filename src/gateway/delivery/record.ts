@@ -130,8 +130,10 @@ function attemptEnd(outcome: Outcome): Record<string, unknown> {
     }
     case 'lost':
       return { ...base, bytes: outcome.bytes, error: 'the row was withdrawn or went to another worker' };
-    default:
-      return { ...base, bytes: outcome.bytes, error_class: outcome.errorClass, error: outcome.cause };
+    default: {
+      const error = outcome.cause ?? 'given back to the queue';
+      return { ...base, bytes: outcome.bytes, error_class: outcome.errorClass, error };
+    }
   }
 }
 

@@ -67,7 +67,7 @@ export interface LedgerRow {
 export const TEST_LIMITS: WorkerLimits = {
   workers: 4,
   perTarget: 2,
-  leaseMs: 3_000,
+  leaseMs: 30_000,
   stallMs: 20_000,
   retryFirstMs: 10,
   retryLongestMs: 100,

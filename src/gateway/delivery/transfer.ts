@@ -13,6 +13,8 @@ import { type StallWatch, watchStall } from './stall.js';
 export interface TransferOptions {
   readonly verify: 'readback' | 'remote';
   readonly stallMs: number;
+  /** How long a target may take to leave off after an abort. */
+  readonly leaveMs: number;
   /** First part of temporary names: tells this store's deliveries from those of others at the same target. */
   readonly storeId: string;
   /** Bytes sent so far. */
@@ -63,7 +65,7 @@ export async function transfer(
     const source = await open(claimed, backend, either, stall.touch);
     const checked = checkedStream(source, claimed, stall);
     failure = checked.failure;
-    const result = await target.put(
+    const putting = target.put(
       uri,
       filename,
       { size: source.size, stream: checked.stream },
@@ -79,12 +81,32 @@ export async function transfer(
         },
       },
     );
+    const result = await orAbandoned(putting, either, options.leaveMs);
     crashPoint('after-rename');
     return landed(result, filename, checked.result(result));
   } catch (error) {
     throw signal.aborted ? signal.reason : (failure() ?? faultOf(error));
   } finally {
     stall.end();
+  }
+}
+
+/** The work; or the signal's reason when the work does not end within `ms` after it. */
+async function orAbandoned<T>(work: Promise<T>, signal: AbortSignal, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  let onAbort = (): void => undefined;
+  const abandoned = new Promise<never>((_resolve, reject) => {
+    onAbort = () => {
+      timer = setTimeout(() => reject(signal.reason), ms);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+  try {
+    return await Promise.race([work, abandoned]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

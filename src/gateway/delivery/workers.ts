@@ -16,6 +16,7 @@ import type { DeliveryMetrics } from './metrics.js';
 import type { Outcome } from './outcome.js';
 import { createPauses, type PauseKey } from './pauses.js';
 import { dueTargets, leaseRows } from './queue.js';
+import { reapPaths } from './reap.js';
 import { recordOutcomes } from './record.js';
 import type { Claimed } from './rows.js';
 import { createSlots } from './slots.js';
@@ -36,6 +37,8 @@ export interface WorkerLimits {
   readonly verify: 'readback' | 'remote';
   /** How often to look without having been woken; 1 s by default. */
   readonly pollMs?: number;
+  /** How long a target may take to leave off when it is told; 15 s by default. */
+  readonly leaveMs?: number;
 }
 
 export interface WorkerDependencies {
@@ -222,7 +225,7 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
       return;
     }
     try {
-      const settings = { verify: limits.verify, stallMs: limits.stallMs, storeId };
+      const settings = { verify: limits.verify, stallMs: limits.stallMs, leaveMs: limits.leaveMs ?? 15_000, storeId };
       const progress = (sent: number): void => {
         bytes = sent;
       };
@@ -298,13 +301,30 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
     wake.wake();
   });
   const looping = loop();
+  let reaping: Promise<void> | null = null;
+  const reaper = setInterval(
+    () => {
+      if (storeId === '') return;
+      reaping ??= reapPaths(db, targets, storeId, stopping.signal)
+        .then(
+          (paths) => void (paths > 0 && log.info({ paths }, 'removed what lost senders had begun')),
+          (err) => log.warn({ err }, 'what lost senders had begun could not be removed'),
+        )
+        .finally(() => {
+          reaping = null;
+        });
+    },
+    Math.max(leaseMs, 1_000),
+  );
   let stopped: Promise<void> | undefined;
 
   async function stop(graceMs: number): Promise<void> {
     const reason = new Error('the gateway stops');
     stopping.abort(reason);
+    clearInterval(reaper);
     wake.wake();
     await looping;
+    await reaping;
     await Promise.all(
       slots.drain().map(({ claimed }) => record(released(claimed, 0)).finally(() => held.remove(claimed.row.id))),
     );
