@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { type FileHandle, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MpdError } from '../../src/mpd/index.js';
 
 export interface CachedFile {
   readonly path: string;
@@ -106,13 +107,6 @@ export function fileCache(options: CacheOptions) {
       await rm(fileOf(key), { force: true });
     },
 
-    rename(from: string, to: string): void {
-      const file = known.get(from);
-      if (file === undefined) return;
-      known.delete(from);
-      known.set(to, file);
-    },
-
     /** What an earlier process left is of no use: nobody knows its keys' checksums. */
     async clear(): Promise<void> {
       known.clear();
@@ -125,28 +119,30 @@ export type FileCache = ReturnType<typeof fileCache>;
 
 const CHUNK = 128 * 1024;
 
-/** Bytes of a file that was opened at once, so that it can be read to its end even when it leaves the cache. */
-export async function fileStream(file: CachedFile, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-  signal.throwIfAborted();
-  const handle: FileHandle = await open(file.path, 'r');
+/** Bytes of a cached file. It is opened with the first read, so that a stream that nobody reads holds nothing. */
+export function fileStream(file: CachedFile, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  let handle: FileHandle | null = null;
   let at = 0;
-  let closed: Promise<void> | undefined;
-  const close = (): Promise<void> => {
-    closed ??= handle.close();
-    return closed;
+  let done = false;
+  const close = async (): Promise<void> => {
+    done = true;
+    const open = handle;
+    handle = null;
+    await open?.close();
   };
   const iterator: AsyncIterator<Uint8Array, undefined> = {
     async next() {
-      if (closed !== undefined) return { done: true, value: undefined };
+      if (done) return { done: true, value: undefined };
       try {
         signal.throwIfAborted();
+        handle ??= await opened(file);
         const wanted = Math.min(CHUNK, file.bytes - at);
         if (wanted === 0) {
           await close();
           return { done: true, value: undefined };
         }
         const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafeSlow(wanted), 0, wanted, at);
-        if (bytesRead === 0) throw new Error(`a cached file ends at ${at} of ${file.bytes} bytes`);
+        if (bytesRead === 0) throw gone(`ends at ${at} of ${file.bytes} bytes`);
         at += bytesRead;
         return { done: false, value: buffer.subarray(0, bytesRead) };
       } catch (error) {
@@ -161,3 +157,14 @@ export async function fileStream(file: CachedFile, signal: AbortSignal): Promise
   };
   return { [Symbol.asyncIterator]: () => iterator };
 }
+
+async function opened(file: CachedFile): Promise<FileHandle> {
+  try {
+    return await open(file.path, 'r');
+  } catch (error) {
+    throw gone('had to make room for others', error);
+  }
+}
+
+const gone = (how: string, cause?: unknown): MpdError =>
+  new MpdError('Internal', { class: 'retry', message: `the file fetched from EDDS ${how}`, cause });

@@ -8,7 +8,7 @@ import type { FileCache } from './cache.js';
 import type { EddsIndex } from './catalogue.js';
 import type { ProductRow } from './entry.js';
 import { means } from './fault.js';
-import type { JobRow } from './orders.js';
+import { type JobRow, leaveExpired } from './orders.js';
 import { fetchPart, type StoredPart } from './parts.js';
 import { filterOf, ruleOf } from './request.js';
 import type { EddsService, Neutral } from './service.js';
@@ -237,6 +237,7 @@ export function jobKeeper(options: JobsOptions) {
   return {
     /** One look at every open job. A job that fails does not keep the others. */
     async turn(signal: AbortSignal): Promise<void> {
+      await leaveExpired(db, backend, clock());
       const jobs = await db
         .selectFrom('edds_job')
         .selectAll()

@@ -136,7 +136,7 @@ export function opener(options: OpenerOptions) {
           ? part(found, closing)
           : file(found, request);
     const stored = await unlessAborted(work, request.signal);
-    return { revision: current, size: stored.bytes, claim: null, stream: await fileStream(stored, request.signal) };
+    return { revision: current, size: stored.bytes, claim: null, stream: fileStream(stored, request.signal) };
   };
 }
 

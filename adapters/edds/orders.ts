@@ -41,16 +41,6 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
       .orderBy('id')
       .execute();
 
-  const leave = async (orderId: string): Promise<void> => {
-    await db
-      .updateTable('edds_job')
-      .set({ orders: sql`orders - ${orderId}::text` })
-      .where('backend', '=', backend)
-      .where(sql<boolean>`orders @> ${JSON.stringify([orderId])}::jsonb`)
-      .where('done', '=', false)
-      .execute();
-  };
-
   return {
     async ensure(order: UpstreamOrder): Promise<string> {
       const id = String(order.orderId);
@@ -62,6 +52,12 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
       }
       const added = await withRetry(db, async (trx) => {
         await sql`select pg_advisory_xact_lock(hashtextextended(${`edds:${backend}`}, 0))`.execute(trx);
+        const until_ns = order.validity?.end ?? null;
+        await trx
+          .insertInto('edds_order')
+          .values({ backend, order_id: id, until_ns })
+          .onConflict((conflict) => conflict.columns(['backend', 'order_id']).doUpdateSet({ until_ns }))
+          .execute();
         const live = await trx
           .selectFrom('edds_job')
           .selectAll()
@@ -115,7 +111,7 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
     },
 
     async cancel(id: string): Promise<void> {
-      await leave(id.replace(/^order-/, ''));
+      await leaveJobs(db, backend, id.replace(/^order-/, ''));
       options.wake();
     },
 
@@ -156,6 +152,29 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
       });
     },
   };
+}
+
+/** Takes an order off all jobs; those that no order wants any more are then cancelled. */
+export async function leaveJobs(db: Kysely<EddsTables>, backend: string, orderId: string): Promise<void> {
+  await db
+    .updateTable('edds_job')
+    .set({ orders: sql`orders - ${orderId}::text` })
+    .where('backend', '=', backend)
+    .where(sql<boolean>`orders @> ${JSON.stringify([orderId])}::jsonb`)
+    .where('done', '=', false)
+    .execute();
+  await db.deleteFrom('edds_order').where('backend', '=', backend).where('order_id', '=', orderId).execute();
+}
+
+/** Takes off the orders whose validity has ended. */
+export async function leaveExpired(db: Kysely<EddsTables>, backend: string, now: bigint): Promise<void> {
+  const expired = await db
+    .selectFrom('edds_order')
+    .select('order_id')
+    .where('backend', '=', backend)
+    .where('until_ns', '<', now)
+    .execute();
+  for (const { order_id } of expired) await leaveJobs(db, backend, order_id);
 }
 
 /** Catalogue entries for which an order may want data; of types that are not files. */

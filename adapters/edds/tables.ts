@@ -4,6 +4,7 @@ export interface EddsTables {
   edds_state: StateTable;
   edds_product: ProductTable;
   edds_job: JobTable;
+  edds_order: OrderTable;
 }
 
 /** One row per backend; its row lock orders the writers of the index. */
@@ -76,6 +77,13 @@ export interface JobTable {
   done: boolean;
 }
 
+/** An order that jobs run for, and until when it wants data; null = for ever. */
+export interface OrderTable {
+  backend: string;
+  order_id: string;
+  until_ns: bigint | null;
+}
+
 const first: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     for (const statement of STATEMENTS) await sql.raw(statement).execute(db);
@@ -105,6 +113,9 @@ const STATEMENTS = [
   )`,
   `create unique index edds_job_live on edds_job (backend, selection) where not done and purpose <> 'fill'`,
   `create index edds_job_open on edds_job (backend, id) where not done`,
+  `create table edds_order (
+    backend text not null, order_id text not null, until_ns bigint, primary key (backend, order_id)
+  )`,
   `create index edds_job_request on edds_job (backend, request_id)`,
 ];
 
