@@ -3,6 +3,8 @@ import { badEncoding } from '../errors.js';
 const FIRST_SIZE = 1024;
 /** From this size on, a piece is kept by reference instead of copied. */
 const BY_REFERENCE = 16_384;
+/** Up to this length, text is copied faster here than by a call into the runtime. */
+const SHORT_TEXT = 32;
 
 /** A growing run of bytes; large pieces stay where they are. */
 export class Sink {
@@ -36,6 +38,19 @@ export class Sink {
     this.reserve(bytes.length);
     this.buffer.set(bytes, this.position);
     this.position += bytes.length;
+  }
+
+  /** Writes text as UTF-8 at a place with room for three bytes a character; gives the number of bytes. */
+  put(value: string, at: number): number {
+    const { buffer } = this;
+    const { length } = value;
+    if (length > SHORT_TEXT) return buffer.write(value, at, 'utf8');
+    for (let i = 0; i < length; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit > 0x7f) return buffer.write(value, at, 'utf8');
+      buffer[at + i] = unit;
+    }
+    return length;
   }
 
   finish(): Uint8Array[] {

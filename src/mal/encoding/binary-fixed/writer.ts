@@ -58,7 +58,7 @@ export class FixedWriter implements Writer {
   text(value: string): void {
     const { sink } = this;
     sink.reserve(4 + value.length * 3);
-    const size = sink.buffer.write(value, sink.position + 4, 'utf8');
+    const size = sink.put(value, sink.position + 4);
     sink.buffer.writeUInt32BE(size, sink.position);
     sink.position += 4 + size;
   }

@@ -58,7 +58,7 @@ export class VariableWriter implements Writer {
     const { sink } = this;
     if (value.length <= 42) {
       sink.reserve(1 + value.length * 3);
-      const size = sink.buffer.write(value, sink.position + 1, 'utf8');
+      const size = sink.put(value, sink.position + 1);
       sink.buffer[sink.position] = size;
       sink.position += 1 + size;
       return;
