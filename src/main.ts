@@ -2,7 +2,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import { createHttpBinding, HTTP_DEFAULTS, type HttpBinding, type HttpBindingConfig } from './bindings/http/index.js';
+import {
+  createHttpBinding,
+  createLinks,
+  HTTP_DEFAULTS,
+  type HttpBinding,
+  type HttpBindingConfig,
+  type Links,
+} from './bindings/http/index.js';
 import type { BackendConfig, GatewayConfig } from './config/index.js';
 import type { Gateway, Principal } from './gateway/api.js';
 import type { Backend, BackendModule } from './gateway/backend.js';
@@ -13,6 +20,7 @@ import { createGateway, type RunningGateway } from './gateway/gateway.js';
 import { coreMigrations } from './gateway/migrations.js';
 import type { CoreTables } from './gateway/schema.js';
 import { createTargets } from './gateway/targets.js';
+import { createMal, writeProviderUris } from './mal-binding.js';
 import { deliveryMetrics } from './metrics.js';
 import { loadAdapter, loadTargets } from './modules.js';
 import { createGuard } from './net/guard.js';
@@ -86,10 +94,22 @@ export async function startGateway(config: GatewayConfig, options: StartOptions)
     if (run) {
       running.start();
       closers.push(() => running.stop());
+      const links = await sharedLinks(config, store, clock);
+      const details: Record<string, Readonly<Record<string, string>>> = {};
       if (config.listen.http.enabled) {
-        const http = await createHttp(config, store, gateway, backends, urls, log, metrics);
+        const http = createHttp(config, gateway, backends, { urls, details }, links, log, metrics);
         urls.http = (await http.listen()).url;
         closers.push(() => http.close());
+      }
+      const mal = createMal(config, gateway, links.withExternalUri, log);
+      if (mal !== null) {
+        closers.push(() => mal.close());
+        const addresses = await mal.listen();
+        for (const { binding, root, uris } of addresses) {
+          urls[binding] = root;
+          details[binding] = { ...uris };
+        }
+        await writeProviderUris(config, addresses);
       }
     }
     return { gateway, store, backends, urls, stop };
@@ -167,15 +187,15 @@ const principalOf = ({
   disabled,
 });
 
-async function createHttp(
+function createHttp(
   config: GatewayConfig,
-  store: Store<CoreTables>,
   gateway: Gateway,
   backends: readonly Backend[],
-  urls: Readonly<Record<string, string>>,
+  { urls, details }: Listening,
+  links: Links,
   log: Logger,
   metrics: Registry,
-): Promise<HttpBinding> {
+): HttpBinding {
   const { http } = config.listen;
   const { limits } = config;
   const binding: HttpBindingConfig = {
@@ -183,9 +203,7 @@ async function createHttp(
     port: http.port,
     tls: http.tls ?? null,
     publicUrl: config.gateway.publicUrl ?? null,
-    linkSecret: config.gateway.secret
-      ? digest(`links ${config.gateway.secret}`).toString('hex')
-      : await sharedSecret(store),
+    linkSecret: null,
     linkLifetimeSeconds: Math.ceil(config.gateway.linkLifetime / 1000),
     corsOrigins: http.cors.origins,
     openMetrics: http.openMetrics,
@@ -209,12 +227,32 @@ async function createHttp(
     config: binding,
     log,
     metrics,
+    links,
     services: () => ({
       name: config.gateway.name,
       version: VERSION,
-      services: Object.entries(urls).map(([name, uri]) => ({ binding: name, uri, services: SERVICES, details: {} })),
+      services: Object.entries(urls).map(([name, uri]) => ({
+        ...{ binding: name, uri, services: SERVICES },
+        details: details[name] ?? {},
+      })),
     }),
     checksums: (domain) => owners.find(domain)?.capabilities.checksum ?? null,
+  });
+}
+
+/** Where each binding listens, and what else consumers need to know of it. */
+interface Listening {
+  readonly urls: Readonly<Record<string, string>>;
+  readonly details: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+/** One way to make links for all bindings. */
+async function sharedLinks({ gateway }: GatewayConfig, store: Store<CoreTables>, clock: () => bigint): Promise<Links> {
+  return createLinks({
+    publicUrl: gateway.publicUrl ?? null,
+    secret: gateway.secret ? digest(`links ${gateway.secret}`).toString('hex') : await sharedSecret(store),
+    lifetimeSeconds: Math.ceil(gateway.linkLifetime / 1000),
+    clock,
   });
 }
 

@@ -19,6 +19,10 @@ export function resolvePaths(config: GatewayConfig, folder: string): GatewayConf
   return {
     ...config,
     store: { ...config.store, dir: absolute(config.store.dir) },
+    listen: {
+      ...config.listen,
+      ...(config.listen.providerUris !== undefined && { providerUris: absolute(config.listen.providerUris) }),
+    },
     backends: config.backends.map((backend) => ({
       ...backend,
       ...(typeof backend.path === 'string' ? { path: absolute(backend.path) } : {}),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { choice, duration, flag, integer, name, port, secret, size, text } from '../fields.js';
+import { choice, duration, flag, integer, name, path, port, secret, size, text } from '../fields.js';
 
 const host = (help = 'Address to bind. 0.0.0.0 or :: opens it to the network: then use TLS and keys.') =>
   text(help).default('127.0.0.1');
@@ -44,7 +44,10 @@ const malCommon = {
     .array(choice('MAL encoding.', ['fixed', 'variable', 'split']))
     .min(1, 'needs at least one encoding')
     .default(['fixed', 'variable', 'split'])
-    .meta({ description: 'Binary encodings offered; the first one is preferred.' }),
+    .meta({
+      description:
+        'Binary encodings offered; each connection uses the one its requests are in, the first where they do not tell.',
+    }),
   maxFrame: size('Largest MAL message accepted, checked before memory is taken.', 1024).prefault('80MiB'),
   connections: integer('Open connections at most.', 1).prefault(200),
   interactions: integer('Interactions under way at most.', 1).prefault(1000),
@@ -83,10 +86,16 @@ export const listenSection = z
       .strictObject({
         retrieval: name('MAL endpoint of ProductRetrieval.').default('ProductRetrieval'),
         orders: name('MAL endpoint of OrderManagement.').default('OrderManagement'),
-        delivery: name('MAL endpoint of ProductOrderDelivery, the broker.').default('ProductOrderDelivery'),
+        delivery: name('MAL endpoint of ProductOrderDelivery.').default('ProductOrderDelivery'),
+        broker: name('MAL endpoint of the broker of ProductOrderDelivery.').default(
+          'ProductOrderDeliveryInternalBroker',
+        ),
       })
       .prefault({})
       .meta({ description: 'Names of the MAL endpoints: the path behind the address in their URIs.' }),
+    providerUris: path(
+      "Write the URIs of the MAL services there at start, as the `providerURIs.properties` that ESA's consumers read. Absent: not written.",
+    ).optional(),
   })
   .prefault({})
   .meta({ description: 'Where consumers reach the gateway.' });
