@@ -70,7 +70,7 @@ export async function until(
   what: string,
   options: { readonly process?: ServerProcess; readonly log?: string; readonly timeoutMs?: number } = {},
 ): Promise<void> {
-  const deadline = Date.now() + (options.timeoutMs ?? 60_000);
+  const deadline = Date.now() + (options.timeoutMs ?? 180_000);
   for (;;) {
     if (await ready().catch(() => false)) return;
     const dead = options.process && !isAlive(options.process);

@@ -16,6 +16,6 @@ rm -f "$run/logs/http.ports" "$run/pid"
 # the server refuses to run as root
 if [ "$(id -u)" = 0 ]; then chown -R nobody:nogroup "$run"; as="setpriv --reuid=nobody --regid=nogroup --clear-groups"; fi
 $as "$home/bin/elasticsearch" -d -p "$run/pid" </dev/null >"$run/start.log" 2>&1 || { tail -n 15 "$run/start.log" >&2; exit 1; }
-for i in $(seq 300); do [ -s "$run/logs/http.ports" ] && break; sleep 0.2; done
+for i in $(seq 900); do [ -s "$run/logs/http.ports" ] && break; sleep 0.2; done
 port=$(sed -n 's/^127\.0\.0\.1:\([0-9]*\)$/\1/p' "$run/logs/http.ports" | head -1)
 echo "$(cat "$run/pid") $port"
