@@ -5,7 +5,7 @@ import { compileSight } from '../access/sight.js';
 import type { CoreTables } from '../schema.js';
 import type { Destination, Targets } from '../targets.js';
 import { entryOf } from '../values.js';
-import type { Outcome } from './outcome.js';
+import { givenBack, type Outcome } from './outcome.js';
 import { deliveryPath } from './path-template.js';
 import type { Claimed, DeliveryRow } from './rows.js';
 import { claimPaths, type PathAnswer, type PathClaim, targetPath } from './target-path.js';
@@ -33,7 +33,7 @@ export async function prepare(
       continue;
     }
     const key = JSON.stringify([place.path.target, place.path.path]);
-    if (placed.has(key)) settled.push(waiting(row, place.filename, options.busyMs));
+    if (placed.has(key)) settled.push(givenBack(row, { filename: place.filename, delayMs: options.busyMs }));
     else placed.set(key, place);
   }
   const claims: PathClaim[] = [...placed.values()];
@@ -75,10 +75,5 @@ function refused(
     return { ...base, kind: 'ended', state: 'superseded', errorClass: null, cause: answer.reason };
   if (answer.status === 'conflict')
     return { ...base, kind: 'ended', state: 'dead', errorClass: 'refuse', cause: answer.reason };
-  return waiting(row, filename, busyMs);
+  return givenBack(row, { filename, delayMs: busyMs });
 }
-
-const waiting = (row: DeliveryRow, filename: string, delayMs: number): Outcome => ({
-  ...{ kind: 'postponed', row, path: null, filename, reason: 'wait' },
-  ...{ errorClass: null, cause: null, delayMs, bytes: 0 },
-});

@@ -50,3 +50,24 @@ export interface Postponed {
   /** How far the attempt came. */
   readonly bytes: number;
 }
+
+/** Back into the queue, nobody's fault: as the row was, due again after `delayMs`. */
+export const givenBack = (
+  row: DeliveryRow,
+  {
+    path = null,
+    filename = null,
+    delayMs = 0,
+    bytes = 0,
+  }: Partial<Pick<Postponed, 'path' | 'filename' | 'delayMs' | 'bytes'>> = {},
+): Postponed => ({
+  kind: 'postponed',
+  row,
+  path,
+  filename,
+  reason: 'wait',
+  errorClass: null,
+  cause: null,
+  delayMs,
+  bytes,
+});

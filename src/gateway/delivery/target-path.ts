@@ -3,9 +3,15 @@ import { later } from '../../store/index.js';
 import type { CoreTables } from '../schema.js';
 import type { DeliveryRow, TargetPath } from './rows.js';
 
-/** Where a file lies, however the order named its target. */
+const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'sftp:': '22', 'ftp:': '21', 'ftps:': '990' };
+
+/** Where a file lies, however the order wrote it: one text for one file, as far as a URI tells. */
 export function targetPath(uri: URL, filename: string): TargetPath {
-  return { target: `${uri.protocol}//${uri.host}`, path: `${decoded(uri.pathname).replace(/\/+$/, '')}/${filename}` };
+  const port = uri.port === '' || uri.port === DEFAULT_PORTS[uri.protocol] ? '' : `:${uri.port}`;
+  const folder = decoded(uri.pathname);
+  // In a bucket an empty part is a part.
+  const plain = uri.protocol === 's3:' ? folder.replace(/\/$/, '') : folder.replace(/\/+/g, '/').replace(/\/$/, '');
+  return { target: `${uri.protocol}//${uri.hostname.toLowerCase()}${port}`, path: `${plain}/${filename}` };
 }
 
 const decoded = (path: string): string => {

@@ -9,18 +9,17 @@ import type { Targets } from '../targets.js';
 import type { Backoff } from './backoff.js';
 import { createBatcher } from './batcher.js';
 import { prepare } from './claimed.js';
+import { createDeliver } from './deliver.js';
 import { expireWaiting } from './expire.js';
-import { outcomeOf } from './failure.js';
-import { type Held, holdRows, LeaseLost } from './held-rows.js';
+import { type Held, holdRows } from './held-rows.js';
 import type { DeliveryMetrics } from './metrics.js';
-import type { Outcome } from './outcome.js';
+import { givenBack, type Outcome } from './outcome.js';
 import { createPauses, type PauseKey } from './pauses.js';
 import { dueTargets, leaseRows } from './queue.js';
 import { reapPaths } from './reap.js';
 import { recordOutcomes } from './record.js';
 import type { Claimed } from './rows.js';
 import { createSlots } from './slots.js';
-import { TransferError, transfer } from './transfer.js';
 import { createWake } from './wake.js';
 
 export interface WorkerLimits {
@@ -66,6 +65,8 @@ const LONGEST_PAUSE = 60_000;
 const BUSY_MS = 300;
 /** Transfers that are done and wait for the store, at most; beyond that they keep their slots. */
 const RECORDING = 64;
+const LEAVE_MS = 15_000;
+const ENDINGS: ReadonlySet<Outcome['kind']> = new Set(['notified', 'ended']);
 
 /** Delivers queued rows until stopped. Any number of processes may do so on one database. */
 export function startDeliveryWorkers(dependencies: WorkerDependencies): DeliveryWorkers {
@@ -104,7 +105,8 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
   async function record(outcome: Outcome): Promise<FileState | undefined> {
     try {
       const state = await recorder.add(outcome);
-      if (outcome.kind !== 'landed' && outcome.kind !== 'lost' && state !== undefined)
+      const attempt = outcome.kind === 'postponed' ? outcome.reason === 'attempt' : ENDINGS.has(outcome.kind);
+      if (attempt && state !== undefined)
         metrics.ended?.({
           target: outcome.row.target,
           outcome: state,
@@ -117,6 +119,10 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
     }
   }
 
+  const deliver = createDeliver({
+    ...{ db, backends, targets, pauses, log, metrics, backoff, random, record },
+    stopping: stopping.signal,
+  });
   const pausedBackends = (): readonly string[] =>
     backends.all.map((backend) => backend.id).filter((id) => pauses.isPaused(`backend ${id}`));
 
@@ -145,11 +151,9 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
       }
       await Promise.all(settled.map((outcome) => record(outcome).finally(() => held.remove(outcome.row.id))));
     } catch (error) {
-      const waiting = (row: (typeof rows)[number]): Outcome => ({
-        ...{ kind: 'postponed', row, path: null, filename: null, reason: 'wait', errorClass: null, cause: null },
-        ...{ delayMs: pollMs, bytes: 0 },
-      });
-      await Promise.all(rows.map((row) => record(waiting(row)).finally(() => held.remove(row.id))));
+      await Promise.all(
+        rows.map((row) => record(givenBack(row, { delayMs: pollMs })).finally(() => held.remove(row.id))),
+      );
       throw error;
     }
     return rows.length;
@@ -181,8 +185,9 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
       freed = true;
       slots.done(row.target, performance.now() - started);
     };
+    const { verify, stallMs, leaveMs = LEAVE_MS } = limits;
     try {
-      await deliver(item, () => {
+      await deliver(item.claimed, item.abort.signal, { verify, stallMs, leaveMs, storeId }, () => {
         if (tasks.size - slots.running() >= RECORDING) return;
         free();
         pump();
@@ -193,85 +198,6 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
       held.remove(row.id);
       free();
     }
-  }
-
-  async function deliver(
-    { row, claimed, abort: { signal } }: Held & { readonly claimed: Claimed },
-    transferred: () => void,
-  ): Promise<void> {
-    const { path, filename } = claimed;
-    const started = performance.now();
-    let bytes = 0;
-    const log_ = { delivery: String(row.id), order: String(row.order_id), epoch: String(row.epoch) };
-    const lost = () => record({ kind: 'lost', row, path, bytes });
-    // It broke down after this row was taken.
-    if (pauses.isPaused(targetKey(claimed)) || pauses.isPaused(`backend ${row.backend}`))
-      return void (await record(released(claimed, 0)));
-    const backend = backends.byId(row.backend);
-    if (backend === undefined) {
-      const cause = `backend ${row.backend} is not configured`;
-      const delayMs = backoff.longestMs;
-      await record({
-        kind: 'postponed',
-        row,
-        path,
-        filename,
-        reason: 'attempt',
-        errorClass: 'retry',
-        cause,
-        delayMs,
-        bytes,
-      });
-      return;
-    }
-    try {
-      const settings = { verify: limits.verify, stallMs: limits.stallMs, leaveMs: limits.leaveMs ?? 15_000, storeId };
-      const progress = (sent: number): void => {
-        bytes = sent;
-      };
-      signal.throwIfAborted();
-      const file = await transfer(claimed, backend, { ...settings, progress }, signal);
-      transferred();
-      if ((await record({ kind: 'landed', row, path, file })) !== 'landed') return void (await lost());
-      crashPoint('after-landed');
-      const seconds = (performance.now() - started) / 1000;
-      metrics.transferred?.({ target: row.target }, seconds, file.bytes);
-      pauses.succeed(targetKey(claimed));
-      pauses.succeed(`backend ${row.backend}`);
-      crashPoint('before-final');
-      const state = await record({ kind: 'notified', row, path, file });
-      crashPoint('after-final');
-      if (state === 'notified') log.info({ ...log_, location: file.location, bytes: file.bytes, seconds }, 'delivered');
-      else await lost();
-    } catch (error) {
-      if (error instanceof LeaseLost) return void (await lost());
-      if (stopping.signal.aborted && error === stopping.signal.reason)
-        return void (await record(released(claimed, bytes)));
-      if (!(error instanceof TransferError)) throw error;
-      log.warn({ ...log_, err: error.fault, side: error.side }, 'a delivery did not succeed');
-      if (error.fault.class === 'target-down') pause(error, claimed);
-      const context = { db, backend, backoff, random, bytes, signal };
-      const state = await record(await outcomeOf(error, claimed, context));
-      if (state === undefined) await lost();
-    }
-  }
-
-  function pause({ side, fault }: TransferError, claimed: Claimed): void {
-    const { backend: id } = claimed.row;
-    const { destination } = claimed;
-    if (side === 'source') {
-      pauses.fail(`backend ${id}`, fault.message, async () => {
-        const backend = backends.byId(id);
-        return backend === undefined ? { ok: false, reason: `backend ${id} is not configured` } : backend.check();
-      });
-      return;
-    }
-    pauses.fail(targetKey(claimed), fault.message, async (signal) => {
-      const probed = await targets.probe(destination, signal);
-      return probed.status === 'ok'
-        ? { ok: true, reason: 'the probe succeeded' }
-        : { ok: false, reason: probed.reason };
-    });
   }
 
   async function loop(): Promise<void> {
@@ -326,7 +252,11 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
     await looping;
     await reaping;
     await Promise.all(
-      slots.drain().map(({ claimed }) => record(released(claimed, 0)).finally(() => held.remove(claimed.row.id))),
+      slots
+        .drain()
+        .map(({ row, claimed: { path, filename } }) =>
+          record(givenBack(row, { path, filename })).finally(() => held.remove(row.id)),
+        ),
     );
     const grace = new AbortController();
     const limit = sleep(graceMs, undefined, { signal: grace.signal }).then(
@@ -351,12 +281,6 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
     },
   };
 }
-
-const targetKey = ({ row }: Claimed): PauseKey => `target ${row.target}`;
-
-const released = ({ row, path, filename }: Claimed, bytes: number): Outcome => ({
-  ...{ kind: 'postponed', row, path, filename, reason: 'wait', errorClass: null, cause: null, delayMs: 0, bytes },
-});
 
 /** Part of temporary names: two stores may deliver to one place. */
 async function storeIdOf(store: Store<CoreTables>): Promise<string> {
