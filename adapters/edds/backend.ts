@@ -4,7 +4,7 @@ import type { Backend, BackendFactory, Health } from '../../src/gateway/backend.
 import { bundledMapping, loadMapping, productMapper } from '../../src/mapping/index.js';
 import { invalid, unknown } from '../../src/mpd/index.js';
 import { holdLease, type Store } from '../../src/store/index.js';
-import { fileCache } from './cache.js';
+import { fileCache, ownFolder } from './cache.js';
 import { siteCaller } from './caller.js';
 import { eddsIndex } from './catalogue.js';
 import { type EddsConfig, eddsConfig } from './config.js';
@@ -50,8 +50,7 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
   });
   const context = { domain: config.domain, mapper };
   const index = eddsIndex({ db, backend: id, mapper, profile, clock });
-  const cache = fileCache({ folder: config.cache.path, maxBytes: config.cache.maxBytes });
-  await cache.clear();
+  const cache = fileCache({ folder: await ownFolder(config.cache.path), maxBytes: config.cache.maxBytes });
   const known = async (requestId: string): Promise<boolean> =>
     (await db
       .selectFrom('edds_job')
@@ -149,6 +148,11 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
 
   const check = async (): Promise<Health> => {
     try {
+      const missing = await caller.unresolved();
+      if (missing.length > 0) {
+        const names = missing.map(({ key, name }) => `${name} (site.${key})`);
+        return { ok: false, reason: `the WSDL of EDDS lacks ${names.join(', ')}: adapt the site profile` };
+      }
       await service.list(clock(), AbortSignal.any([closing.signal, AbortSignal.timeout(15_000)]));
     } catch (error) {
       return { ok: false, reason: `EDDS at ${shownAddress(config)}: ${(error as Error).message}` };
@@ -194,7 +198,7 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
       await unlisten();
       await working;
       await service.close();
-      await cache.clear();
+      await cache.remove();
     },
   };
   return backend;

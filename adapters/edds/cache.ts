@@ -43,6 +43,7 @@ export function fileCache(options: CacheOptions) {
     for (const { path, size } of present) {
       if (total <= options.maxBytes) return;
       await rm(path, { force: true });
+      for (const [key, file] of known) if (file.path === path) known.delete(key);
       total -= size;
     }
   };
@@ -107,15 +108,34 @@ export function fileCache(options: CacheOptions) {
       await rm(fileOf(key), { force: true });
     },
 
-    /** What an earlier process left is of no use: nobody knows its keys' checksums. */
-    async clear(): Promise<void> {
+    /** The end of the cache and its folder. */
+    async remove(): Promise<void> {
       known.clear();
-      for (const name of await readdir(folder)) await rm(join(folder, name), { force: true });
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }
 
 export type FileCache = ReturnType<typeof fileCache>;
+
+/** A folder of this process below `folder`; those that processes which are gone have left are removed. */
+export async function ownFolder(folder: string): Promise<string> {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(folder)) {
+    const pid = Number(/^(\d+)-/.exec(name)?.[1] ?? Number.NaN);
+    if (pid > 0 && pid !== process.pid && !isAlive(pid)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+  return join(folder, `${process.pid}-${randomUUID()}`);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
 
 const CHUNK = 128 * 1024;
 

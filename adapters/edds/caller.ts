@@ -4,6 +4,7 @@ import { isMpdError, MpdError } from '../../src/mpd/index.js';
 import { type FetchResponse, guardedFetch } from '../../src/net/fetch.js';
 import type { Guard } from '../../src/net/guard.js';
 import { type AnswerNode, answerReader, type ContentForm } from './answer.js';
+import { type Unresolved, unresolvedNames } from './examine.js';
 import { faultOf, type SiteFault } from './fault.js';
 import { parameterOf, readMultipart } from './multipart.js';
 import type { Operation, SiteProfile } from './site.js';
@@ -139,6 +140,8 @@ export function siteCaller(options: CallerOptions) {
   return {
     has: (operation: Operation): boolean => profile.operations[operation] !== undefined,
     load,
+    /** Names of the profile that the WSDL does not have. */
+    unresolved: async (): Promise<readonly Unresolved[]> => unresolvedNames((await load()).describe(), profile),
 
     async call(operation: Operation, args: Arguments, extras: CallExtras): Promise<Called> {
       const { url, xml, headers } = await build(operation, args, extras.headerXml);

@@ -12,6 +12,7 @@ import type { Backend, BackendQuery, Change, Entry } from '../../src/gateway/bac
 import type { FilterTree } from '../../src/mpd/filter/index.js';
 import { isMpdError, MpdError } from '../../src/mpd/index.js';
 import type { TestStore } from '../../src/store/testing.js';
+import { overlay } from './site.js';
 import type { EddsTables } from './tables.js';
 import { ALTERNATIVE_SITE, BEGIN, eddsStore, type OpenedEdds, openEdds, openSimulator } from './testing.js';
 
@@ -32,7 +33,7 @@ const SITES: readonly Site[] = [
   {
     name: 'the other site, content inline, the end told by a fault',
     simulator: { shape: { ...ALTERNATIVE, content: 'inline', last: 'fault' } },
-    config: { site: { ...ALTERNATIVE_SITE, last: 'fault' } },
+    config: { site: overlay(ALTERNATIVE_SITE, { last: 'fault', responses: { fetch: { total: null } } }) as object },
   },
 ];
 
@@ -110,6 +111,13 @@ for (const site of SITES) {
           ['serviceSubType', expect.any(Number)],
         ]),
       );
+    });
+
+    it('is well, and says how many jobs run', async () => {
+      expect(await backend.check()).toEqual({
+        ok: true,
+        reason: 'EDDS answers; 0 jobs of standing orders (at most 64), 0 retrievals running, 0 waiting',
+      });
     });
 
     it('never shows virtual products to those who look for updates', async () => {
@@ -472,8 +480,17 @@ describe('what goes wrong on the way to EDDS', () => {
     expect(wrong).not.toContain('hidden-9');
     expect(await reason({ id: 'u', wsdl: 'http://127.0.0.1:9/x?wsdl' })).toMatch(/127\.0\.0\.1:9.*ECONNREFUSED/);
     expect(await reason({ id: 'w', wsdl: simulator.url })).toContain('cannot be used');
-    expect(await reason({ id: 'o', site: { operations: { list: 'noSuchOperation' } } })).toContain(
-      'the WSDL has no operation noSuchOperation',
+    expect(await reason({ id: 'o', site: { operations: { list: 'noSuchOperation' } } })).toBe(
+      'the WSDL of EDDS lacks noSuchOperation (site.operations.list): adapt the site profile',
+    );
+    const site = {
+      requests: { batch: { begin: 'request.TimeRange.Start' } },
+      responses: { status: { state: 'Phase' } },
+      service: 'EddsService',
+      port: 'EddsPort',
+    };
+    expect(await reason({ id: 's', site })).toBe(
+      'the WSDL of EDDS lacks request.TimeRange.Start (site.requests.batch.begin), status.Phase (site.responses.status.state): adapt the site profile',
     );
   });
 
