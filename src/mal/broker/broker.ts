@@ -8,6 +8,7 @@ import { PUBSUB } from '../stages.js';
 import { type Attribute, fromMs } from '../types/index.js';
 import { KeyIndex } from './index-of-keys.js';
 import { notifyBodies } from './notify.js';
+import { createPublishers } from './publishers.js';
 import { accepts, conditionsOf, normalizedKeys, type Registered, type Subscriber } from './subscription.js';
 
 const REGISTER = body({ subscription: Subscription });
@@ -63,6 +64,8 @@ export interface BrokerOptions<P> {
   readonly authorise?: (principal: P, operation: PubSubOperation, subscription: Subscription) => void | Promise<void>;
   /** Called for each new subscription, before its acknowledgement goes out is over: the place to replay what was kept. */
   readonly registered?: (subscriber: Subscriber<P>, operation: PubSubOperation) => void;
+  /** Lets others publish here who may: throws for those who may not. Without it only the provider itself publishes. */
+  readonly publishers?: (principal: P, operation: PubSubOperation) => void | Promise<void>;
   readonly limits?: Partial<BrokerLimits>;
   readonly now?: () => number;
   readonly log?: Log;
@@ -178,6 +181,43 @@ export function createBroker<P>(options: BrokerOptions<P>): Broker<P> {
     return index;
   }
 
+  function distribute(
+    operation: PubSubOperation,
+    info: UpdateInfo,
+    values: readonly (Attribute | null)[],
+    update: unknown,
+    publishOptions: PublishOptions<P>,
+  ): number {
+    const normal = normalizedKeys(values);
+    const bodies = notifyBodies(grammar, operation, info, values, update);
+    const timestamp = fromMs(now());
+    let handed = 0;
+    for (const subscription of indexOf(operation).candidates(normal)) {
+      if (!accepts(subscription, info.domain, normal)) continue;
+      try {
+        if (publishOptions.allow?.(subscription) === false) continue;
+        const { encoding, channel } = subscription;
+        const sent = channel.offer({
+          header: notifyHeader(subscription, timestamp),
+          body: bodies(encoding, subscription.selected, subscription.subscriptionId),
+          encoding,
+        });
+        if (sent) handed++;
+      } catch (error) {
+        const { uri, subscriptionId } = subscription;
+        log('warn', 'update not sent', { consumer: uri, subscriptionId, reason: (error as Error).message });
+      }
+    }
+    return handed;
+  }
+
+  const publishers =
+    options.publishers === undefined
+      ? null
+      : createPublishers<P>(grammar, options.publishers, (operation, info, values, update) =>
+          distribute(operation, info, values, update, {}),
+        );
+
   return {
     async receive(request) {
       switch (request.message.header.interactionStage) {
@@ -186,33 +226,18 @@ export function createBroker<P>(options: BrokerOptions<P>): Broker<P> {
         case PUBSUB.deregister:
           return deregister(request);
         default:
-          throw malError('Unsupported Operation', 'only the provider itself publishes here');
+          if (publishers === null) throw malError('Unsupported Operation', 'only the provider itself publishes here');
+          return publishers.receive(request);
       }
     },
-    publish(operation, info, keys, update, publishOptions = {}) {
-      const values = keyValues(operation, keys as Readonly<Record<string, unknown>>);
-      const normal = normalizedKeys(values);
-      const bodies = notifyBodies(grammar, operation as PubSubOperation, info, values, update);
-      const timestamp = fromMs(now());
-      let handed = 0;
-      for (const subscription of indexOf(operation as PubSubOperation).candidates(normal)) {
-        if (!accepts(subscription, info.domain, normal)) continue;
-        try {
-          if (publishOptions.allow?.(subscription) === false) continue;
-          const { encoding, channel } = subscription;
-          const sent = channel.offer({
-            header: notifyHeader(subscription, timestamp),
-            body: bodies(encoding, subscription.selected, subscription.subscriptionId),
-            encoding,
-          });
-          if (sent) handed++;
-        } catch (error) {
-          const { uri, subscriptionId } = subscription;
-          log('warn', 'update not sent', { consumer: uri, subscriptionId, reason: (error as Error).message });
-        }
-      }
-      return handed;
-    },
+    publish: (operation, info, keys, update, publishOptions = {}) =>
+      distribute(
+        operation as PubSubOperation,
+        info,
+        keyValues(operation, keys as Readonly<Record<string, unknown>>),
+        update,
+        publishOptions,
+      ),
     get subscriptions() {
       return total;
     },

@@ -16,6 +16,7 @@ import type {
   SubmitOperation,
 } from '../schema/index.js';
 import type { Exchange } from './exchange.js';
+import { createPublisher, type Publisher } from './publish.js';
 import type { CallOptions, Link, Session, Target } from './session.js';
 import { type SubscribeOptions, type SubscriptionRequest, subscribe, type Updates } from './subscribe.js';
 
@@ -62,6 +63,8 @@ export interface Consumer {
     subscription: SubscriptionRequest,
     options?: SubscribeOptions,
   ): Promise<Updates<K, N>>;
+  /** Registers as a publisher with the broker. */
+  publisher<K, N>(operation: PubSubOperation<K, N>, options?: CallOptions): Promise<Publisher<K, N>>;
 }
 
 const EMPTY: BodyDescriptor<object> = { fields: [] };
@@ -162,6 +165,8 @@ export function createConsumer({ session, area, service, uri, brokerUri }: Consu
     },
     subscribe: (operation, subscription, options) =>
       subscribe({ session, target: target(operation, brokerUri ?? uri), operation, reply }, subscription, options),
+    publisher: (operation, options) =>
+      createPublisher(session, target(operation, brokerUri ?? uri), operation, reply, options),
   };
 }
 

@@ -33,6 +33,7 @@ interface SetupOptions {
   readonly timeoutMs?: number;
   readonly authenticate?: () => string;
   readonly perConnection?: number;
+  readonly publishers?: (principal: string) => void;
 }
 
 type Start = (handlers: Handlers<typeof Everything, string>, options?: SetupOptions) => Promise<Setup>;
@@ -41,7 +42,8 @@ function starter(name: string, encoding: Encoding): Start {
   return async (handlers, options = {}) => {
     const log: string[] = [];
     const write: Log = (_level, event, details) => log.push(`${event} ${JSON.stringify(details)}`);
-    const broker = createBroker<string>({ grammar: testGrammar, log: write });
+    const { publishers } = options;
+    const broker = createBroker<string>({ grammar: testGrammar, log: write, ...(publishers && { publishers }) });
     const provider = createProvider<string>({
       grammar: testGrammar,
       endpoints: [endpoint('Everything', testArea, Everything, handlers, broker)],
@@ -439,6 +441,34 @@ describe.each([
       const filters = [{ name: 'colour', values: [] }];
       expect(isMalError(await failure(consumer.subscribe(news, { filters })), 'Unknown')).toBe(true);
       expect(broker.subscriptions).toBe(0);
+    });
+
+    it('takes what others publish, if they may and have registered', async () => {
+      const { consumer, uri, session } = await start(
+        {},
+        { publishers: (principal) => expect(principal).toBe('somebody') },
+      );
+      const seen = (await consumer.subscribe(news, { filters: [topic('a')] }))[Symbol.asyncIterator]();
+      const publisher = await consumer.publisher(news);
+      await publisher.publish(info('x'), { topic: 'b', number: 1n }, { text: 'not for us' });
+      await publisher.publish(info('x'), { topic: 'a', number: null }, { text: 'hello' });
+      expect((await seen.next()).value).toEqual({
+        source: 's',
+        domain: ['x'],
+        keys: { topic: 'a', number: null },
+        body: { text: 'hello' },
+      });
+      await publisher.close();
+      const wrong = { ...Everything, operations: { news: { ...news, keys: weather.keys } } };
+      const other = createConsumer({ session, area: testArea, service: wrong, uri });
+      expect((await failure(other.publisher(wrong.operations.news))).message).toMatch(
+        'the keys of news are topic,number',
+      );
+    });
+
+    it('takes from others nothing that it was not told to', async () => {
+      const { consumer } = await start({});
+      expect((await failure(consumer.publisher(news))).message).toMatch('Unsupported Operation');
     });
 
     it('keeps one failing subscription from the others, and asks for each whether it may', async () => {

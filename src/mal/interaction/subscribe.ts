@@ -122,8 +122,8 @@ export async function subscribe<K, N>(
       current = null;
       options.onState?.('lost');
       if (paused === link) paused = null;
-      if (options.resubscribe === false || session.closed)
-        fail(new Error('the connection of the subscription was lost'));
+      if (session.closed) void close();
+      else if (options.resubscribe === false) fail(new Error('the connection of the subscription was lost'));
       else void again();
     });
     options.onState?.('registered');
@@ -136,7 +136,7 @@ export async function subscribe<K, N>(
         return;
       } catch (error) {
         if (closed) return;
-        if (session.closed) return fail(error);
+        if (session.closed) return close();
         if (!isLost(error) && !isMalError(error, 'Delivery Timedout') && !isMalError(error, 'Shutdown'))
           return fail(error);
         options.onState?.('lost', error);
