@@ -195,6 +195,20 @@ describe('delivery', () => {
     });
   });
 
+  it('a target whose probe succeeds and whose transfers do not is given up at the deadline', async () => {
+    let puts = 0;
+    faults.put = async () => {
+      puts++;
+      throw deliveryFailed('no space left for so much', 'target-down');
+    };
+    await bench.queue(await bench.order({ deadline_s: 1 }), backend.put('k', 'x'));
+    bench.workers({ retryFirstMs: 50, retryLongestMs: 200 });
+    await settled(['dead']);
+    expect(await bench.ledger()).toMatchObject([{ error_class: 'target-down', cause: 'no space left for so much' }]);
+    expect(puts).toBeGreaterThan(1);
+    expect(await eventsOf('failed')).toHaveLength(1);
+  });
+
   describe('a changing product', () => {
     it('that is gone ends withdrawn', async () => {
       const order = await bench.order();

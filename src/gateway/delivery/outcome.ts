@@ -42,7 +42,7 @@ export interface Postponed {
   readonly row: DeliveryRow;
   readonly path: TargetPath | null;
   readonly filename: string | null;
-  /** `attempt` counts and may end at the deadline; `wait` is nobody's fault. */
+  /** `attempt` counts; `wait` does not. Either ends at the deadline when there is an error class. */
   readonly reason: 'attempt' | 'wait';
   readonly errorClass: ErrorClass | null;
   readonly cause: string | null;

@@ -47,7 +47,7 @@ async function writeRows(tx: Transaction<CoreTables>, owner: string, outcomes: r
       join delivery d on d.id = u.id
       where u.state is not null)
     update delivery d set
-      state = case when u.state = 'queued' and u.counts and u.deadline <= now() then 'dead'
+      state = case when u.state = 'queued' and u.error_class is not null and u.deadline <= now() then 'dead'
         when u.state = 'queued' and d.state = 'landed' then 'landed' else u.state end,
       cause = case when u.keep then d.cause else u.cause end,
       error_class = case when u.keep then d.error_class else u.error_class end,
