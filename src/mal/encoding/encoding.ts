@@ -80,3 +80,11 @@ export interface Encoding {
 
 /** List entries that may take no byte at all are accepted up to this number, and one more for each bit of the message. */
 export const FREE_ENTRIES = 1024;
+
+/** How values of one type become primitives, and back. */
+export interface Codec<V = unknown> {
+  write(writer: Writer, value: V): void;
+  read(reader: Reader): V;
+  /** Fewest bytes a value takes in any encoding. */
+  readonly minimum: number;
+}
