@@ -11,7 +11,7 @@ import { createNamedFilters } from './catalogue/filters.js';
 import { followBackend } from './changes/follow.js';
 import { createDeliveries } from './delivery/deliveries.js';
 import type { DeliveryMetrics } from './delivery/metrics.js';
-import { startDeliveryWorkers, type WorkerLimits } from './delivery/workers.js';
+import { type DeliveryWorkers, startDeliveryWorkers, type WorkerLimits } from './delivery/workers.js';
 import { createEvents, expireEvents } from './events/events.js';
 import { checkHealth } from './health.js';
 import { startLoop } from './loop.js';
@@ -62,6 +62,7 @@ export function createGateway(options: GatewayOptions): RunningGateway {
   const wake = () => {
     for (const each of wakers) each();
   };
+  let workers: DeliveryWorkers | undefined;
   const orders = createOrders({
     db,
     backends,
@@ -79,7 +80,7 @@ export function createGateway(options: GatewayOptions): RunningGateway {
     deliveries,
     events: createEvents(store, access),
     access,
-    health: () => checkHealth(store, backends, targets),
+    health: () => checkHealth(store, backends, targets, workers?.paused() ?? []),
   };
 
   const stopping = new AbortController();
@@ -106,7 +107,7 @@ export function createGateway(options: GatewayOptions): RunningGateway {
       loop('backfill', 2_000, () => runBackfillChunk(db));
       loop('expiry', 1_000, async () => (await expireOrders(db)) > 0);
       loop('retention', 60_000, async () => void (await expireEvents(db, options.eventRetentionMs)));
-      const workers = startDeliveryWorkers({
+      workers = startDeliveryWorkers({
         store,
         backends,
         targets,
@@ -114,7 +115,7 @@ export function createGateway(options: GatewayOptions): RunningGateway {
         limits: options.workers,
         ...(options.metrics && { metrics: options.metrics }),
       });
-      stops.push(() => workers.stop());
+      stops.push(async () => workers?.stop());
     },
     async stop() {
       stopping.abort();

@@ -9,11 +9,21 @@ type Part = GatewayHealth['parts'][number];
 /** Longest a part may take to say how it is. */
 const PATIENCE_MS = 5_000;
 
-/** Asks the store, every backend and every target. Ready = the store works and each backend has been imported. */
+/** Something at a consumer's end that deliveries wait for. */
+export interface Waiting {
+  readonly key: string;
+  readonly reason: string;
+}
+
+/**
+ * Asks the store, every backend and every target. Ready = all of them work and each backend has been imported; what deliveries
+ * wait for at a consumer's end is told, but is no fault of this gateway.
+ */
 export async function checkHealth(
   store: Store<CoreTables>,
   backends: Backends,
   targets: Targets,
+  waiting: readonly Waiting[],
 ): Promise<GatewayHealth> {
   const health = await store.health();
   const storePart: Part = {
@@ -37,7 +47,10 @@ export async function checkHealth(
   );
   const targetParts = (await targets.checks()).map((part): Part => ({ kind: 'target', ...part }));
   const parts = [storePart, ...backendParts, ...targetParts];
-  return { ready: parts.every((part) => part.ok && !part.importing), parts };
+  const paused = waiting.map(
+    ({ key, reason }): Part => ({ kind: 'target', id: key, ok: false, reason: `deliveries wait: ${reason}` }),
+  );
+  return { ready: parts.every((part) => part.ok && !part.importing), parts: [...parts, ...paused] };
 }
 
 async function within(check: Promise<{ readonly ok: boolean; readonly reason: string }>) {
