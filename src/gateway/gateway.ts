@@ -89,7 +89,7 @@ export function createGateway(options: GatewayOptions): RunningGateway {
   return {
     gateway,
     start() {
-      const loop = (name: string, pauseMs: number, work: () => Promise<boolean | void>) => {
+      const loop = (name: string, pauseMs: number, work: () => Promise<boolean>) => {
         const started = startLoop(name, pauseMs, log, work);
         wakers.push(started.wake);
         stops.push(started.stop);
@@ -102,11 +102,12 @@ export function createGateway(options: GatewayOptions): RunningGateway {
           stopping.signal,
         );
         stops.push(() => following);
-        if (hasUpstream(backend)) loop(`upstream ${backend.id}`, 5_000, () => reconcileUpstream(db, backend, log));
+        if (hasUpstream(backend))
+          loop(`upstream ${backend.id}`, 5_000, () => reconcileUpstream(db, backend, log).then(() => false));
       }
       loop('backfill', 2_000, () => runBackfillChunk(db));
       loop('expiry', 1_000, async () => (await expireOrders(db)) > 0);
-      loop('retention', 60_000, async () => void (await expireEvents(db, options.eventRetentionMs)));
+      loop('retention', 60_000, () => expireEvents(db, options.eventRetentionMs).then(() => false));
       workers = startDeliveryWorkers({
         store,
         backends,

@@ -12,7 +12,7 @@ export function startLoop(
   name: string,
   pauseMs: number,
   log: Logger,
-  work: (signal: AbortSignal) => Promise<boolean | void>,
+  work: (signal: AbortSignal) => Promise<boolean>,
 ): Loop {
   const stopping = new AbortController();
   let woken = false;
