@@ -101,7 +101,7 @@ export async function startGateway(config: GatewayConfig, options: StartOptions)
         urls.http = (await http.listen()).url;
         closers.push(() => http.close());
       }
-      const mal = createMal(config, gateway, links.withExternalUri, log);
+      const mal = createMal(config, running.gateway, links.withExternalUri, log);
       if (mal !== null) {
         closers.push(() => mal.close());
         const addresses = await mal.listen();
