@@ -3,98 +3,94 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type EddsSimulator, startEddsSimulator } from '../../simulators/edds/index.js';
+import { connectHttp, type HttpClient } from '../../src/client/index.js';
 import { parseFileName, type RawElement, readResponse } from '../../src/formats/edds-response/index.js';
 import { decodeRecord } from '../../src/formats/scos2000/index.js';
+import type { TimeWindow } from '../../src/mpd/index.js';
 import { type TestGateway, testGateway } from '../gateway.js';
 
-/** An EDDS behind a whole gateway: orders go in, files come out. */
-describe('EDDS behind the gateway', () => {
+const SECOND = 1_000_000_000n;
+
+/** An EDDS behind a whole gateway, used over HTTP: orders go in, files come out. */
+describe('EDDS behind the gateway, over HTTP', () => {
   let simulator: EddsSimulator;
   let gateway: TestGateway;
-  let state: string;
+  let client: HttpClient;
+  let operator: HttpClient;
   let port = 0;
   const folders: string[] = [];
 
   const startSimulator = () =>
     startEddsSimulator({
-      folder: state,
+      folder: folders[0]!,
       port,
       domains: ['SOL'],
       times: { start: 20, duration: 20, tick: 10 },
-      archive: { begin: Date.now() - 3 * 3_600_000, end: null, packetInterval: 50_000, files: 2 },
-    });
-  const config = () => ({
-    backends: [
-      {
-        id: 'solo',
-        kind: 'edds',
-        domain: ['esa', 'solo'],
-        wsdl: simulator.wsdlUrl,
-        username: 'ops',
-        password: 'ops',
-        mission: 'SOL',
-        catalogue: '500ms',
-        poll: '100ms',
-        partSeconds: 1,
-        cache: { path: folders[1] },
-        site: { limits: { poll: 20 } },
+      archive: {
+        begin: Date.now() - 3 * 3_600_000,
+        end: null,
+        packetInterval: 50_000,
+        sampleInterval: 100_000,
+        files: 2,
       },
-    ],
-  });
+    });
 
   beforeAll(async () => {
     for (let index = 0; index < 2; index++) folders.push(await mkdtemp(join(tmpdir(), 'mpd-edds-')));
-    state = folders[0]!;
     simulator = await startSimulator();
     port = simulator.port;
-    gateway = await testGateway({ config: config() });
+    const solo = {
+      id: 'solo',
+      kind: 'edds',
+      domain: ['esa', 'solo'],
+      wsdl: simulator.wsdlUrl,
+      username: 'ops',
+      password: 'ops',
+      mission: 'SOL',
+      catalogue: '500ms',
+      poll: '100ms',
+      partSeconds: 1,
+      period: '1s',
+      cache: { path: folders[1] },
+      site: { limits: { poll: 20 } },
+    };
+    gateway = await testGateway({ config: { backends: [solo] } });
+    client = connectHttp(gateway.urls.http!, { key: await gateway.key('alice') });
+    operator = connectHttp(gateway.urls.http!, { key: await gateway.key('operator') });
   });
   afterAll(async () => {
+    await client?.close();
+    await operator?.close();
     await gateway?.close();
     await simulator?.stop();
     for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   });
 
-  const order = async (name: string, apid: number): Promise<bigint> => {
+  const filter = (apid: number) => ({
+    productType: 'PktTmRaw',
+    domain: ['esa', 'solo'],
+    sources: null,
+    attributeFilter: [
+      { type: 'ValueSet' as const, name: 'apid', include: true, values: [{ type: 'UShort' as const, value: apid }] },
+    ],
+  });
+  const order = async (name: string, apid: number, validityPeriod: TimeWindow | null = null): Promise<bigint> => {
     mkdirSync(join(gateway.delivered, name));
-    const { orderID } = await gateway.gateway.orders.submit(
-      {
-        user: null,
-        deliveryMethod: 'FILETRANSFER',
-        deliverTo: `file://${gateway.delivered}/${name}`,
-        comments: null,
-        validityPeriod: null,
-        productFilter: {
-          productType: 'PktTmRaw',
-          domain: ['esa', 'solo'],
-          sources: null,
-          attributeFilter: [
-            { type: 'ValueSet', name: 'apid', include: true, values: [{ type: 'UShort', value: apid }] },
-          ],
-        },
-      },
-      gateway.operator,
-    );
+    const { orderID } = await client.submitOrder({
+      user: null,
+      deliveryMethod: 'FILETRANSFER',
+      deliverTo: `file://${gateway.delivered}/${name}`,
+      comments: null,
+      validityPeriod,
+      productFilter: filter(apid),
+    });
     return orderID;
   };
-  const files = (name: string): string[] => {
-    try {
-      return readdirSync(join(gateway.delivered, name)).filter((file) => file.endsWith('.xml'));
-    } catch {
-      return [];
-    }
-  };
-  const headersOf = async (name: string) => {
-    const headers: ReturnType<typeof decodeRecord>['header'][] = [];
-    for (const file of files(name)) {
-      for await (const element of readResponse([readFileSync(join(gateway.delivered, name, file))])) {
-        headers.push(decodeRecord((element as RawElement).bytes).header);
-      }
-    }
-    return headers;
-  };
+  const files = (name: string): string[] =>
+    readdirSync(join(gateway.delivered, name)).filter((file) => file.endsWith('.xml'));
   const until = async (what: string, done: () => boolean | Promise<boolean>): Promise<void> => {
     for (let turn = 0; turn < 800; turn++) {
       if (await done()) return;
@@ -102,18 +98,30 @@ describe('EDDS behind the gateway', () => {
     }
     throw new Error(`not in time: ${what}`);
   };
+  /** Every packet once, none left out. */
   const consecutive = async (name: string): Promise<void> => {
-    const counts = (await headersOf(name)).map(({ ssc }) => ssc).sort((a, b) => a - b);
+    const counts: number[] = [];
+    for (const file of files(name)) {
+      for await (const element of readResponse([readFileSync(join(gateway.delivered, name, file))])) {
+        counts.push(decodeRecord((element as RawElement).bytes).header.ssc);
+      }
+    }
+    counts.sort((a, b) => a - b);
     expect(counts.length).toBeGreaterThan(10);
     expect(counts).toEqual(Array.from({ length: counts.length }, (_, index) => counts[0]! + index));
   };
+  const stateAtEdds = (): string[] =>
+    simulator.control
+      .jobs()
+      .filter(({ kind }) => kind === 'StreamRequest')
+      .map(({ state }) => state);
 
   it('a stream order delivers every part into a folder, under its EDDS name, each packet once', async () => {
     const id = await order('stream', 1444);
     await until('three parts are delivered', () => files('stream').length >= 3);
     for (const file of files('stream')) expect(parseFileName(file)?.requestId.kind).toMatch(/Request$/);
     await consecutive('stream');
-    const info = async () => (await gateway.gateway.orders.get(id, gateway.operator)).upstream?.solo;
+    const info = async () => (await client.getOrder(id)).upstream?.solo;
     await until('the order shows the state of its request', async () => (await info())?.state === 'running');
     expect(await info()).toMatchObject({
       id: `order-${id}`,
@@ -125,14 +133,15 @@ describe('EDDS behind the gateway', () => {
         ExpiryTime: expect.any(String),
       },
     });
-    await gateway.gateway.orders.cancel(id, gateway.operator);
-    await until('the stream is cancelled at EDDS', () =>
-      simulator.control.jobs().some(({ kind, state: now }) => kind === 'StreamRequest' && now === 'CANCELLED'),
-    );
+    const delivered = [];
+    for await (const row of client.listDeliveries(id, { states: ['verified', 'notified'] })) delivered.push(row);
+    expect(delivered.length).toBeGreaterThanOrEqual(3);
+    await client.cancelStandingOrder(id);
+    await until('the stream is cancelled at EDDS', () => stateAtEdds().every((state) => state === 'CANCELLED'));
   });
 
   it('EDDS stops and starts again in the middle: nothing is lost, nothing comes twice', async () => {
-    await order('restart', 1420);
+    const id = await order('restart', 1420);
     await until('a part is delivered', () => files('restart').length >= 1);
     await simulator.stop();
     await sleep(1500);
@@ -140,41 +149,86 @@ describe('EDDS behind the gateway', () => {
     const before = files('restart').length;
     await until('more parts are delivered', () => files('restart').length >= before + 2);
     await consecutive('restart');
+    await client.cancelStandingOrder(id);
   });
 
-  it('virtual products are listed, got by request, and never in a ledger', async () => {
+  it('an order that is paused gets what came meanwhile when it goes on', async () => {
+    const id = await order('paused', 1436);
+    await until('a part is delivered', () => files('paused').length >= 1);
+    await client.pauseOrder(id, 'hold');
+    await sleep(500);
+    const before = files('paused').length;
+    await sleep(2500);
+    expect(files('paused').length).toBe(before);
+    await client.resumeOrder(id);
+    await until('what was held is delivered', () => files('paused').length >= before + 2);
+    await until('enough to tell', async () => files('paused').length >= 8);
+    await consecutive('paused');
+    await client.cancelStandingOrder(id);
+  });
+
+  it('an order whose validity ends takes its request at EDDS with it', async () => {
     const now = BigInt(Date.now()) * 1_000_000n;
-    const content = { start: now - 7_300_000_000_000n, end: now - 7_290_000_000_000n };
-    const { entries } = await gateway.gateway.catalogue.list(
-      {
-        filter: {
-          filter: {
-            productType: 'PktTmRaw',
-            domain: null,
-            sources: null,
-            attributeFilter: [
-              { type: 'ValueSet', name: 'request', include: true, values: [{ type: 'String', value: 'on request' }] },
-            ],
-          },
-        },
-        created: null,
-        content,
-      },
-      { limit: 100, signal: AbortSignal.timeout(10_000) },
-      gateway.operator,
-    );
-    expect(entries).toHaveLength(5);
-    const { body } = await gateway.gateway.catalogue.open(
-      entries[0]!.metadata.productRef,
-      { revision: null, offset: 0, signal: AbortSignal.timeout(20_000) },
-      gateway.operator,
-    );
+    await until('no stream runs', () => !stateAtEdds().includes('ACTIVE'));
+    await order('short', 1452, { start: now, end: now + 4n * SECOND });
+    await until('a stream runs', () => stateAtEdds().includes('ACTIVE'));
+    await until('it is cancelled', () => !stateAtEdds().includes('ACTIVE'));
+    expect(files('short').length).toBeGreaterThan(0);
+  });
+
+  it('an order by messages is pulled: metadata with file size, then the body', async () => {
+    const { orderID } = await client.submitOrder({
+      user: null,
+      deliveryMethod: 'SERVICE_COMPLETE',
+      deliverTo: null,
+      comments: null,
+      validityPeriod: null,
+      productFilter: filter(1444),
+    });
+    const [pulled] = await (async () => {
+      for (;;) {
+        const found = await client.pull(orderID, { waitMs: 5000 });
+        if (found.length > 0) return found;
+      }
+    })();
+    const { productRef, fileMetadata } = pulled!.product.metadata;
+    const { stream } = await client.getProduct(productRef);
+    let bytes = 0;
+    for await (const chunk of stream) bytes += chunk.length;
+    expect(fileMetadata).toMatchObject({ mime: 'text/xml', fileSize: BigInt(bytes) });
+    await client.cancelStandingOrder(orderID);
+  });
+
+  it('the catalogue is listed as virtual products; one is got by request and never in a ledger', async () => {
+    const now = BigInt(Date.now()) * 1_000_000n;
+    const content = { start: now - 7300n * SECOND, end: now - 7290n * SECOND };
+    const listed = [];
+    for await (const one of client.listProducts({
+      content,
+      productFilter: { productType: 'PktTmRaw', domain: null, sources: null, attributeFilter: null },
+    })) {
+      if (one.metadata.productRef.version === 0) listed.push(one);
+    }
+    expect(listed).toHaveLength(5);
+    const { stream } = await client.getProduct(listed[0]!.metadata.productRef);
     let elements = 0;
-    for await (const _ of readResponse(body.stream)) elements++;
+    for await (const element of readResponse(stream)) {
+      const time = decodeRecord((element as RawElement).bytes).header.filingTime;
+      expect(time >= content.start && time <= content.end + 1_000_000n).toBe(true);
+      elements++;
+    }
     expect(elements).toBeGreaterThan(5);
-    const { rows } = await import('kysely').then(({ sql }) =>
-      sql<{ n: bigint }>`select count(*) as n from journal where key like 'PktTmRaw/%'`.execute(gateway.store.db),
+    const { rows } = await sql<{ n: bigint }>`select count(*) as n from journal where key like 'PktTmRaw/%'`.execute(
+      gateway.store.db,
     );
     expect(rows[0]!.n).toBe(0n);
+  });
+
+  it('operators see all requests at EDDS, also those made elsewhere', async () => {
+    const jobs = await gateway.gateway.orders.upstream(gateway.operator);
+    expect(jobs.length).toBe(simulator.control.jobs().length);
+    expect(jobs.every(({ backend }) => backend === 'solo')).toBe(true);
+    expect(jobs.some(({ orderId }) => orderId !== null)).toBe(true);
+    expect(jobs.some(({ orderId }) => orderId === null)).toBe(true);
   });
 });
