@@ -418,14 +418,15 @@ await describeWithService(['elasticsearch', 'versitygw'], 'DataDrive backend and
       expect((await after).seen.map(pathOf)).toEqual(['feed/after-skew.bc']);
     });
 
-    it('a socket that is cut, or answers 401, is opened again; polling goes on meanwhile', async () => {
+    it.each(['cutSocket', 'freezeSocket'] as const)('%s: polling finds what the feed does not tell', async (fault) => {
       const backend = await open(quick);
       const cursor = await start(backend);
       await connected();
-      dd.setFault('cutSocket', true, { count: 1 });
-      await put('/feed/cut.bc');
+      if (fault === 'cutSocket') dd.setFault('cutSocket', true, { count: 1 });
+      else dd.setFault('freezeSocket', true);
+      await put(`/feed/${fault}.bc`);
       const { seen } = await collect(backend, cursor, (changes) => changes.length > 0);
-      expect(seen.map(pathOf)).toEqual(['feed/cut.bc']);
+      expect(seen.map(pathOf)).toEqual([`feed/${fault}.bc`]);
       await connected();
     });
 
@@ -441,12 +442,21 @@ await describeWithService(['elasticsearch', 'versitygw'], 'DataDrive backend and
     });
 
     it('a removal that no event told is found by the comparison of all ids', async () => {
-      const backend = await open({ feed: { poll: 100, sweep: 500 } });
-      const { ocs_dataset_id } = await put('/feed/gone.bc');
+      const elasticsearch = { ...configFor(dd, s3).elasticsearch, pageSize: 10 };
+      const backend = await open({ elasticsearch, feed: { poll: 100, sweep: 500 } });
+      for (const n of [1, 2, 3]) await put(`/feed/gone${n}.bc`);
       const cursor = await start(backend);
-      await dd.delete(ocs_dataset_id);
-      const { seen } = await collect(backend, cursor, (changes) => changes.length > 0);
-      expect(seen).toMatchObject([{ kind: 'removed', ref: { key: ocs_dataset_id } }]);
+      // The first, the last and one in the middle, over several pages.
+      const ids = dd
+        .files()
+        .map((file) => file.ocs_dataset_id)
+        .sort();
+      const gone = [ids[0], ids.at(-1), ids[ids.length >> 1]].map(String);
+      expect(ids.length).toBeGreaterThan(20);
+      for (const id of gone) await dd.delete(id);
+      const { seen } = await collect(backend, cursor, (changes) => changes.length >= 3);
+      expect(seen.map(({ kind }) => kind)).toEqual(['removed', 'removed', 'removed']);
+      expect(seen.map(pathOf).sort()).toEqual(gone.sort());
     });
 
     it('works by polling alone where there is no event feed', async () => {

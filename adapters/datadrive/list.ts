@@ -44,7 +44,7 @@ export async function* listFiles(
     const entries = await entriesOf(index, hits, signal);
     for (const [i, hit] of hits.entries()) {
       signal.throwIfAborted();
-      position = positionOf(hit);
+      position = positionOf(hit, time);
       const entry = entries[i];
       if (entry) yield { entry, position: `${position.at}:${position.id}` };
     }
@@ -54,8 +54,8 @@ export async function* listFiles(
 export interface PageRequest {
   readonly aliases: readonly string[];
   readonly filter: readonly Clause[];
-  /** Field to sort by, then by id. */
-  readonly time: string;
+  /** Field to sort by, then by id; null = by id alone. */
+  readonly time: string | null;
   readonly position: Position | null;
   /** Of the first page; later ones are as large as configured. */
   readonly size: number;
@@ -64,7 +64,7 @@ export interface PageRequest {
   readonly source?: readonly string[];
 }
 
-/** Pages of documents in the order of (time, id), each once. */
+/** Pages of documents in the order of (time, id) or of ids, each once. */
 export async function* readPages(index: Index, request: PageRequest): AsyncGenerator<readonly Hit[]> {
   const { config, search } = index;
   const { time, signal, source } = request;
@@ -85,7 +85,7 @@ export async function* readPages(index: Index, request: PageRequest): AsyncGener
         query: {
           bool: { filter: [...request.filter, ...(sort ? [] : afterClause(position, time, config.fields.id))] },
         },
-        sort: [{ [time]: { order: 'asc' } }, { [config.fields.id]: { order: 'asc' } }],
+        sort: [...(time === null ? [] : [{ [time]: { order: 'asc' } }]), { [config.fields.id]: { order: 'asc' } }],
         ...(view !== null && { pit: viewClause(view) }),
         ...(sort && view !== null && { search_after: sort }),
       };
@@ -102,7 +102,7 @@ export async function* readPages(index: Index, request: PageRequest): AsyncGener
       }
       const last = hits.at(-1);
       if (last) {
-        position = positionOf(last);
+        position = positionOf(last, time);
         yield hits;
       }
       if (!last || hits.length < size) return;
@@ -116,15 +116,16 @@ export async function* readPages(index: Index, request: PageRequest): AsyncGener
 }
 
 /** Whatever sorts after the position. */
-function afterClause(position: Position | null, time: string, id: string): readonly Clause[] {
+function afterClause(position: Position | null, time: string | null, id: string): readonly Clause[] {
   if (position === null) return [];
+  if (time === null) return [{ range: { [id]: { gt: position.id } } }];
   const { at } = position;
   const same = { bool: { filter: [{ term: { [time]: { value: at } } }, { range: { [id]: { gt: position.id } } }] } };
   return [anyOf([{ range: { [time]: { gt: at, format: 'epoch_millis' } } }, same])];
 }
 
-function positionOf({ sort }: Hit): Position {
-  const [at, id] = sort ?? [];
+function positionOf({ sort = [] }: Hit, time: string | null): Position {
+  const [at, id] = time === null ? [0, sort[0]] : sort;
   return { at: Number(at), id: String(id) };
 }
 

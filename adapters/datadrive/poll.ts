@@ -4,7 +4,7 @@ import { alwaysClauses } from './query.js';
 import type { Hit } from './search.js';
 import type { Seen } from './seen.js';
 
-const COMPARE = 500;
+const COMPARE = 1000;
 
 /** Looks for what the index has that was not seen. */
 export interface Poller {
@@ -23,14 +23,7 @@ export function createPoller(index: Index, seen: Seen, now: () => bigint): Polle
 
   const capMs = (): bigint => now() / 1_000_000n;
 
-  async function scan(sinceMs: bigint | null, signal: AbortSignal): Promise<void> {
-    const { aliases } = await index.catalogue.current(signal);
-    const since = { range: { [fields.updated]: { gte: Number(sinceMs), format: 'epoch_millis' } } };
-    const filter = [...alwaysClauses(config), ...(sinceMs === null ? [] : [since])];
-    const size = config.elasticsearch.pageSize;
-    const request = { aliases, filter, time: fields.updated, position: null, size, signal, source };
-    for await (const hits of readPages(index, request)) await seen.note(await recordsOf(hits, signal), capMs());
-  }
+  const page = { position: null, size: config.elasticsearch.pageSize, source };
 
   async function recordsOf(hits: readonly Hit[], signal: AbortSignal): Promise<readonly FileRecord[]> {
     const catalogue = await index.catalogue.current(signal);
@@ -39,9 +32,13 @@ export function createPoller(index: Index, seen: Seen, now: () => bigint): Polle
 
   return {
     async recent(overlapMs, signal) {
+      const { aliases } = await index.catalogue.current(signal);
       const { polledMs } = await seen.state();
-      const from = polledMs - BigInt(Math.round(overlapMs));
-      await scan(from > 0n ? from : null, signal);
+      const from = Number(polledMs) - Math.round(overlapMs);
+      const since = { range: { [fields.updated]: { gte: from, format: 'epoch_millis' } } };
+      const filter = from > 0 ? [...alwaysClauses(config), since] : alwaysClauses(config);
+      const pages = readPages(index, { ...page, aliases, filter, time: fields.updated, signal });
+      for await (const hits of pages) await seen.note(await recordsOf(hits, signal), capMs());
     },
     async named(ids, signal) {
       const found = await findIds(index, ids, signal);
@@ -49,17 +46,34 @@ export function createPoller(index: Index, seen: Seen, now: () => bigint): Polle
       return ids.filter((id) => !found.has(id));
     },
     async all(signal) {
-      await scan(null, signal);
-      for (let after = ''; ; ) {
-        const ids = await seen.idsAfter(after, COMPARE);
-        const last = ids.at(-1);
-        if (last === undefined) break;
+      const { aliases } = await index.catalogue.current(signal);
+      // Index and table go side by side in the order of ids: what the table has between two documents is no longer there.
+      const pages = readPages(index, { ...page, aliases, filter: alwaysClauses(config), time: null, signal });
+      let after = '';
+      for await (const hits of pages) {
+        const records = await recordsOf(hits, signal);
+        await seen.note(records, capMs());
+        const last = String(hits.at(-1)?.sort?.[0] ?? '');
+        await missingBetween(after, last, new Set(records.map(({ id }) => id)), signal);
         after = last;
-        const found = await findIds(index, ids, signal);
-        const gone = ids.filter((id) => !found.has(id));
-        if (gone.length > 0) await seen.gone(gone);
       }
+      await missingBetween(after, null, new Set(), signal);
       await seen.swept();
     },
   };
+
+  async function missingBetween(from: string, to: string | null, present: ReadonlySet<string>, signal: AbortSignal) {
+    for (let after = from; ; ) {
+      const known = await seen.idsBetween(after, to, COMPARE);
+      const last = known.at(-1);
+      if (last === undefined) return;
+      after = last;
+      const absent = known.filter((id) => !present.has(id));
+      if (absent.length === 0) continue;
+      // The pages may be older than the table: asked again before it counts.
+      const found = await findIds(index, absent, signal);
+      const gone = absent.filter((id) => !found.has(id));
+      if (gone.length > 0) await seen.gone(gone);
+    }
+  }
 }

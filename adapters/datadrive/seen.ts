@@ -10,8 +10,8 @@ export interface Seen {
   state(): Promise<{ readonly seq: bigint; readonly polledMs: bigint; readonly swept: boolean }>;
   /** A comparison of all ids is complete. */
   swept(): Promise<void>;
-  /** Ids known and not removed, from one after another on, in order. */
-  idsAfter(id: string, limit: number): Promise<readonly string[]>;
+  /** Ids known and not removed, after one up to another (null = all), in byte order. */
+  idsBetween(after: string, to: string | null, limit: number): Promise<readonly string[]>;
   changesAfter(seq: bigint, limit: number): Promise<readonly FileTable[]>;
 }
 
@@ -95,13 +95,14 @@ export function createSeen(db: Kysely<DataDriveTables>, backend: string): Seen {
         await locked(tx);
         await sql`update datadrive_state set swept_at = now() where backend = ${backend}`.execute(tx);
       }),
-    async idsAfter(id, limit) {
+    async idsBetween(after, to, limit) {
       const rows = await db
         .selectFrom('datadrive_file')
         .select('id')
         .where('backend', '=', backend)
         .where('removed', '=', false)
-        .where('id', '>', id)
+        .where('id', '>', after)
+        .$if(to !== null, (query) => query.where('id', '<=', to))
         .orderBy('id')
         .limit(limit)
         .execute();
