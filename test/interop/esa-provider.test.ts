@@ -306,6 +306,8 @@ describe.skipIf(missing !== null).each(['fixed', 'variable', 'split'] as const)(
         expect(result.done).toBe(false);
         return result.value;
       };
+      const passing = await delivery.subscribe(deliverProducts, {});
+      await passing.close();
       const productUpdates = products[Symbol.asyncIterator]();
       const fileUpdates = files[Symbol.asyncIterator]();
       const before = Date.now();

@@ -94,17 +94,18 @@ export function connectMal(url: string, options: MalClientOptions = {}): MalClie
   }
 
   async function body(ref: ObjectRef, offset: number, callOptions: CallOptions): Promise<ProductBody> {
-    for await (const { productMetadata, productBody } of get([ref], callOptions)) {
-      return {
-        metadata: productMetadata,
-        revision: null,
-        size: productBody.length,
-        sha256: null,
-        fileName: ref.key.split('/').at(-1) ?? ref.key,
-        stream: once(productBody.subarray(offset)),
-      };
-    }
-    throw unknown([0], 'the provider gave no product');
+    let product: Product | null = null;
+    for await (const update of get([ref], callOptions)) product ??= update;
+    if (product === null) throw unknown([0], 'the provider gave no product');
+    const { productMetadata, productBody } = product;
+    return {
+      metadata: productMetadata,
+      revision: null,
+      size: productBody.length,
+      sha256: null,
+      fileName: ref.key.split('/').at(-1) ?? ref.key,
+      stream: once(productBody.subarray(offset)),
+    };
   }
 
   return {

@@ -55,7 +55,7 @@ export interface Broker<P> {
 
 export interface BrokerLimits {
   readonly subscriptions: number;
-  readonly perConsumer: number;
+  readonly perConnection: number;
 }
 
 export interface BrokerOptions<P> {
@@ -78,7 +78,7 @@ interface Consumer<P> {
   readonly subscriptions: Map<string, Registered<P>>;
 }
 
-const LIMITS: BrokerLimits = { subscriptions: 100_000, perConsumer: 1000 };
+const LIMITS: BrokerLimits = { subscriptions: 100_000, perConnection: 1000 };
 
 /** Keeps subscriptions and hands updates to them; a consumer's subscriptions end with its connection. */
 export function createBroker<P>(options: BrokerOptions<P>): Broker<P> {
@@ -88,6 +88,7 @@ export function createBroker<P>(options: BrokerOptions<P>): Broker<P> {
   const now = options.now ?? Date.now;
   const consumers = new Map<string, Consumer<P>>();
   const byOperation = new Map<PubSubOperation, KeyIndex<P>>();
+  const perChannel = new WeakMap<Channel, number>();
   let total = 0;
 
   async function register({ message, channel, principal, operation, replies }: BrokerRequest<P>): Promise<void> {
@@ -100,8 +101,9 @@ export function createBroker<P>(options: BrokerOptions<P>): Broker<P> {
     if (!channel.open) return;
     const consumer = consumerOf(header, channel);
     const before = consumer.subscriptions.get(subscriptionId);
-    if (before === undefined && (total >= limits.subscriptions || consumer.subscriptions.size >= limits.perConsumer)) {
-      throw malError('Too Many', `no more than ${limits.perConsumer} subscriptions of one consumer`);
+    const held = perChannel.get(channel) ?? 0;
+    if (before === undefined && (total >= limits.subscriptions || held >= limits.perConnection)) {
+      throw malError('Too Many', `no more than ${limits.perConnection} subscriptions over one connection`);
     }
     if (before !== undefined) remove(consumer, before);
     const registered: Registered<P> = {
@@ -119,6 +121,7 @@ export function createBroker<P>(options: BrokerOptions<P>): Broker<P> {
     };
     consumer.subscriptions.set(subscriptionId, registered);
     indexOf(operation).add(registered);
+    perChannel.set(channel, (perChannel.get(channel) ?? 0) + 1);
     total++;
     const acknowledged = replies.body(channel, encoding, header, PUBSUB.registerAck, EMPTY, {});
     options.registered?.(registered, operation);
@@ -169,6 +172,7 @@ export function createBroker<P>(options: BrokerOptions<P>): Broker<P> {
   function remove(consumer: Consumer<P>, registered: Registered<P>): void {
     consumer.subscriptions.delete(registered.subscriptionId);
     indexOf(registered.operation).remove(registered);
+    perChannel.set(registered.channel, (perChannel.get(registered.channel) ?? 1) - 1);
     total--;
   }
 

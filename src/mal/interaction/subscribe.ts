@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Identifier, Subscription, type SubscriptionFilter, UpdateHeader } from '../area.js';
 import { isMalError } from '../errors.js';
-import { encodeBody, type IncomingMessage } from '../message.js';
+import { encodeBody, type IncomingMessage, type MessageHeader } from '../message.js';
 import { body, list, type PubSubOperation } from '../schema/index.js';
 import { PUBSUB } from '../stages.js';
 import type { ReplyReader } from './consumer.js';
@@ -99,10 +99,16 @@ export async function subscribe<K, N>(
     paused = null;
   }
 
+  /** Each subscription is a consumer of its own to the broker: to deregister one must not end others, as it does at some brokers. */
+  const headerOf = (link: Link, stage: number): MessageHeader => ({
+    ...link.header(target, 'PUBSUB', stage, link.nextTransaction()),
+    from: `${link.ownUri}-${subscriptionId}`,
+  });
+
   async function register(): Promise<void> {
     const link = await session.link(target.uri, 'subscriptions');
     listen(link, session, subscriptionId, (message) => take(message, link));
-    const header = link.header(target, 'PUBSUB', PUBSUB.register, link.nextTransaction());
+    const header = headerOf(link, PUBSUB.register);
     const exchange = await link.start(
       header,
       encodeBody(grammar, transport.encoding, REGISTER, { subscription }),
@@ -162,7 +168,7 @@ export async function subscribe<K, N>(
     if (link === null) return;
     listeners.get(link)?.delete(subscriptionId);
     if (!link.channel.open) return;
-    const header = link.header(target, 'PUBSUB', PUBSUB.deregister, link.nextTransaction());
+    const header = headerOf(link, PUBSUB.deregister);
     const message = encodeBody(grammar, transport.encoding, DEREGISTER, { subscriptionIds: [subscriptionId] });
     const exchange = await link.start(header, message, { timeoutMs: options.timeoutMs });
     try {

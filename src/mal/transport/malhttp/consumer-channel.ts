@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import type { Encoding } from '../../encoding/encoding.js';
 import { type MalError, malError } from '../../errors.js';
-import type { Channel, Log, OutgoingMessage, Peer } from '../../message.js';
+import type { Channel, Log, MessageHeader, OutgoingMessage, Peer } from '../../message.js';
 import type { TransportLimits } from '../limits.js';
 import { encodeHeaders } from './header.js';
 import type { Poster } from './post.js';
 
 export interface ConsumerChannelOptions {
-  /** URI that messages to the consumer are posted to. */
+  /** URI of the consumer. */
   readonly uri: string;
   readonly peer: Peer;
   readonly encodings: readonly Encoding[];
@@ -28,6 +28,7 @@ export class ConsumerChannel implements Channel {
   readonly peer: Peer;
   encodings: readonly Encoding[];
   open = true;
+  /** Open responses, by their transactions. */
   private readonly responses = new Map<bigint, ServerResponse>();
   private readonly queue: OutgoingMessage[] = [];
   private queuedBytes = 0;
@@ -40,11 +41,11 @@ export class ConsumerChannel implements Channel {
     this.encodings = options.encodings;
   }
 
-  /** Keeps a response open for the first answer of a transaction. */
-  await(transactionId: bigint, response: ServerResponse): void {
-    this.responses.set(transactionId, response);
+  /** Keeps a response open for the first answer to a message. */
+  await({ transactionId: id }: MessageHeader, response: ServerResponse): void {
+    this.responses.set(id, response);
     response.on('close', () => {
-      if (this.responses.get(transactionId) === response) this.responses.delete(transactionId);
+      if (this.responses.get(id) === response) this.responses.delete(id);
       this.rest();
     });
   }

@@ -77,7 +77,7 @@ export async function listenMalhttp(options: MalhttpListenOptions): Promise<List
     const channel = channelOf(header.from, peer);
     const answered = errorStage(header.interactionType, header.interactionStage) !== null && !header.isError;
     const announced = request.headers['content-length'];
-    if (answered && inResponse) channel.await(header.transactionId, response);
+    if (answered && inResponse) channel.await(header, response);
     const body = await readBody(request, limits.message);
     if (!answered || !inResponse) channel.noContent(response);
     if (body === null) {
@@ -147,6 +147,6 @@ const peerOf = ({ socket }: HttpMessage): Peer => ({
 });
 
 function sameAddress(uri: string, { address }: Peer): boolean {
-  const match = /^malhttp:\/\/(?:\[([^\]]+)\]|([^:/]+))[:/]/.exec(uri);
+  const match = /^malhttp:\/\/(?:\[([^\]]+)\]|([^:/]+))(?:[:/]|$)/.exec(uri);
   return (match?.[1] ?? match?.[2]) === address;
 }

@@ -1,4 +1,4 @@
-import { connect as connectPlain, type Socket } from 'node:net';
+import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions as TlsConnectionOptions } from 'node:tls';
 import type { Encoding } from '../../encoding/encoding.js';
 import { malError } from '../../errors.js';
@@ -27,7 +27,7 @@ export function maltcpClient(options: MaltcpClientOptions): ClientTransport {
     if (options.dial !== undefined) return options.dial(host, port);
     return options.tls === undefined
       ? connectPlain({ host, port })
-      : connectTls({ servername: host, ...options.tls, host, port });
+      : connectTls({ ...(isIP(host) === 0 && { servername: host }), ...options.tls, host, port });
   }
 
   return {
