@@ -9,6 +9,7 @@ const ADAPTERS: Readonly<Record<string, () => Promise<BackendModule>>> = {
   archive: () => import('../adapters/archive/index.js'),
   datadrive: () => import('../adapters/datadrive/index.js'),
   edds: () => import('../adapters/edds/index.js'),
+  mpd: () => import('../adapters/mpd/index.js'),
 };
 
 const TARGETS: readonly (() => Promise<TargetModule>)[] = [

@@ -1,0 +1,176 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Backend, BackendFactory } from '../../src/gateway/backend.js';
+import { decodeJson } from '../../src/mal/index.js';
+import { isMpdError, ProductType, unknown } from '../../src/mpd/index.js';
+import { holdLease, type Store } from '../../src/store/index.js';
+import { mpdIndex } from './commit.js';
+import { mpdConfig } from './config.js';
+import { type Remote, remoteOf } from './entry.js';
+import { followProducts } from './follow.js';
+import { mpdHealth } from './health.js';
+import { findProducts, getProducts, listProducts } from './list.js';
+import { openProduct } from './open.js';
+import { askedDomain, ensureOrder } from './orders.js';
+import { listCreated } from './scanner.js';
+import { mpdService } from './service.js';
+import { CHANNEL, type MpdTables } from './tables.js';
+import { createWaker } from './waker.js';
+
+const LEASE_MS = 10_000;
+const RETRY_MS = 1000;
+
+/** Another MPD provider as a backend: listed into an index, followed by a standing order of its own, read by getProducts. */
+export const createBackend: BackendFactory = async (entry, { store, log: parentLog, guard }) => {
+  const config = mpdConfig(entry);
+  const { id, checksum } = config;
+  const log = parentLog.child({ backend: id });
+  const db = (store as Store<MpdTables>).db;
+  const service = await mpdService(config, guard);
+  const index = mpdIndex(db, id);
+  const closing = new AbortController();
+  const waker = createWaker();
+  const listing = createWaker();
+  const unlisten = await store.listen(CHANNEL, (payload) => {
+    if (payload === undefined || payload === id) waker.wake();
+  });
+  /** Number of the complete listing under way, which must not take for gone what is published meanwhile. */
+  let scanning: bigint | null = null;
+  let complete = true;
+
+  const owned = (remote: Remote | null): remote is Remote => remote !== null;
+
+  async function listEverything(signal: AbortSignal): Promise<void> {
+    const scan = await index.begin();
+    scanning = scan;
+    try {
+      for await (const part of listCreated(service, askedDomain(config), null, signal)) {
+        await index.write(part.map((metadata) => remoteOf(metadata, config.domains)).filter(owned), scan);
+      }
+      await index.end(scan);
+    } finally {
+      scanning = null;
+    }
+  }
+
+  async function listRecent(signal: AbortSignal): Promise<void> {
+    const newest = await index.newest();
+    const from = newest === null ? null : newest / 1_000_000n - BigInt(config.overlap);
+    for await (const part of listCreated(service, askedDomain(config), from, signal)) {
+      await index.write(part.map((metadata) => remoteOf(metadata, config.domains)).filter(owned), null);
+    }
+  }
+
+  /** Lists everything at first, after each lost subscription and at every sweep; in between what is recent. */
+  async function keepListing(signal: AbortSignal): Promise<void> {
+    let swept = Number.NEGATIVE_INFINITY;
+    while (!signal.aborted) {
+      try {
+        if (complete || performance.now() - swept >= config.sweep) {
+          complete = false;
+          await listEverything(signal).catch((error: unknown) => {
+            complete = true;
+            throw error;
+          });
+          swept = performance.now();
+          await index.forget(config.retention);
+        } else await listRecent(signal);
+        await index.problem(null);
+      } catch (error) {
+        if (signal.aborted) return;
+        log.warn({ err: error }, 'the provider cannot be listed now');
+        await index.problem((error as Error).message).catch(() => undefined);
+        await listing.wait(RETRY_MS, signal);
+        continue;
+      }
+      await listing.wait(Math.min(config.poll, config.sweep), signal);
+    }
+  }
+
+  async function keepSubscribed(signal: AbortSignal): Promise<void> {
+    while (config.subscribe && !signal.aborted) {
+      try {
+        let lost = false;
+        const onState = (state: 'registered' | 'lost'): void => {
+          if (state === 'lost') lost = true;
+          if (state === 'registered' && lost) {
+            lost = false;
+            complete = true;
+            listing.wake();
+            // A provider that keeps nothing over a restart has forgotten the order.
+            ensureOrder(service, config, signal).catch((error: unknown) =>
+              log.warn({ err: error }, 'no standing order'),
+            );
+          }
+        };
+        const products = await service.watch(config.user, onState, signal);
+        await ensureOrder(service, config, signal);
+        for await (const { productMetadata } of products) {
+          const remote = remoteOf(productMetadata, config.domains);
+          if (remote !== null) await index.write([remote], scanning, config.quirks === 'esa-12.2');
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isMpdError(error, 'Unsupported Operation')) {
+          log.info({ err: error }, 'the provider does not deliver products: it is followed by listing alone');
+          return;
+        }
+        log.warn({ err: error }, 'not subscribed at the provider; tried again');
+      }
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  const working = (async () => {
+    while (!closing.signal.aborted) {
+      try {
+        await holdLease(db, `mpd:${id}`, { ttlMs: LEASE_MS, signal: closing.signal, log }, async (signal) => {
+          await Promise.all([keepListing(signal), keepSubscribed(signal)]);
+        });
+      } catch (error) {
+        if (closing.signal.aborted) return;
+        log.warn({ err: error }, 'following the provider failed; it starts again');
+      }
+      await sleep(RETRY_MS, undefined, { signal: closing.signal }).catch(() => undefined);
+    }
+  })();
+
+  const backend: Backend = {
+    id,
+    domains: config.domains,
+    capabilities: { feed: 'durable', ranges: false, upstream: false, checksum, folders: false },
+    async productTypes() {
+      const rows = await db
+        .selectFrom('mpd_product')
+        .distinctOn('product_type')
+        .select('metadata')
+        .where('backend', '=', id)
+        .where('removed_at', 'is', null)
+        .orderBy('product_type')
+        .orderBy('created_ns', 'desc')
+        .execute();
+      return rows.map(({ metadata }) => decodeJson(ProductType, (metadata as { productType: unknown }).productType));
+    },
+    list: (query, options) => listProducts(db, id, checksum, query, options),
+    get: (refs) => getProducts(db, id, checksum, refs),
+    async open(ref, options) {
+      const [row] = await findProducts(db, id, [ref]);
+      if (row === undefined || row === null) throw unknown(null, `${ref.key} is not at this provider`);
+      return openProduct(service, row, checksum, {
+        ...options,
+        signal: AbortSignal.any([options.signal, closing.signal]),
+      });
+    },
+    follow: (request, { signal }) =>
+      followProducts(db, id, checksum, request, waker, AbortSignal.any([signal, closing.signal])),
+    check: () => mpdHealth(db, config, service, closing.signal),
+    async close() {
+      closing.abort();
+      waker.wake();
+      listing.wake();
+      await unlisten();
+      await working;
+      await service.close();
+    },
+  };
+  return backend;
+};

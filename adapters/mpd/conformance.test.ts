@@ -1,0 +1,118 @@
+import { mkdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { formatTime } from '../../src/mal/index.js';
+import { backendConformance } from '../../test/conformance/index.js';
+import { testGateway } from '../../test/gateway.js';
+import { mpdStore, openMpd } from './testing.js';
+
+const MAPPING = `
+title: the archive of the other gateway
+concepts: []
+readers:
+  sidecars: { suffixes: ['.meta.json'], products: false }
+products:
+  common:
+    created: [file.modified]
+    contentStart: [sidecar.contentDate.start]
+    contentEnd: [sidecar.contentDate.end]
+    source: [sidecar.source]
+    text: [sidecar.description]
+    attributes:
+      - { name: path, type: String, from: file.path }
+      - { name: size, type: Long, from: file.size }
+      - { name: count, type: Integer, from: sidecar.fields.count }
+      - { name: label, type: String, from: sidecar.fields.label }
+      - { name: ratio, type: Double, from: sidecar.fields.ratio }
+  types:
+    - name: Numbered
+      when: [{ file.name: '-(?<number>[0-9]*[02468])[.]dat$' }]
+      attributes:
+        - { name: number, type: UInteger, from: match.number }
+    - name: Other
+`;
+
+/** Another instance of this gateway behind maltcp; it lists seven products at a time, so that every listing is cut up. */
+for (const encoding of ['fixed', 'split'] as const) {
+  backendConformance(`mpd, another gateway, ${encoding} encoding`, {
+    fields: ['count', 'label', 'ratio'],
+    async create() {
+      const remoteConfig = (port: number) => ({
+        listen: { http: { enabled: false }, maltcp: { port, encodings: [encoding] } },
+        limits: { results: 7 },
+        access: {
+          principals: [{ id: 'operator', role: 'operator' }, { id: 'federation' }],
+          mal: [{ cidr: '127.0.0.1/32', principal: 'federation', user: 'asserted' }],
+        },
+      });
+      const first = await testGateway({ config: remoteConfig(0) });
+      let remote = first;
+      const { products: root, dir } = first;
+      const mapping = join(dir, 'mapping.yaml');
+      await writeFile(mapping, MAPPING);
+      await first.stop();
+      const port = Number(new URL(first.urls.maltcp!.replace('maltcp', 'tcp')).port);
+      const config = {
+        ...remoteConfig(port),
+        backends: [
+          {
+            id: 'local',
+            kind: 'archive',
+            domain: ['local'],
+            path: root,
+            settle: '0ms',
+            sweep: '1s',
+            mapping,
+            domainFolders: 2,
+          },
+        ],
+      };
+      const start = async () => {
+        remote = await testGateway({ config, share: first });
+      };
+      await start();
+      const url = `maltcp://127.0.0.1:${port}/`;
+      const store = await mpdStore();
+      let backend = await openMpd(store, url, { encoding, checksum: 'sha-256' });
+      let count = 0;
+
+      const place = async (path: string, bytes: Uint8Array | string, seconds?: number): Promise<void> => {
+        const temporary = join(root, `.put-${count++}.tmp`);
+        await mkdir(dirname(join(root, path)), { recursive: true });
+        await writeFile(temporary, bytes);
+        if (seconds !== undefined) await utimes(temporary, seconds, seconds);
+        await rename(temporary, join(root, path));
+      };
+
+      return {
+        get backend() {
+          return backend;
+        },
+        async put(key, bytes, { created, content, source, fields } = {}) {
+          if (content !== undefined || source !== undefined || fields !== undefined) {
+            const contentDate = content && { start: formatTime(content.start), end: formatTime(content.end) };
+            await place(`${key}.meta.json`, JSON.stringify({ contentDate, source, fields }));
+          }
+          await place(key, bytes, created === undefined ? undefined : Number(created / 1_000_000_000n));
+        },
+        remove: (key) => rm(join(root, key)),
+        touch: (key) => place(`${key}.meta.json`, JSON.stringify({ description: `touched ${count}` })),
+        async outage() {
+          await remote.stop();
+          return start;
+        },
+        async restart(meanwhile) {
+          await backend.close();
+          await meanwhile();
+          backend = await openMpd(store, url, { encoding, checksum: 'sha-256' });
+          return backend;
+        },
+        async close() {
+          await backend.close();
+          await store.close();
+          await remote.stop();
+          await first.close();
+        },
+      };
+    },
+  });
+}
