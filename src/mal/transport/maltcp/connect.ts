@@ -43,6 +43,7 @@ export function maltcpClient(options: MaltcpClientOptions): ClientTransport {
         log,
         localRoot: local,
         now: Date.now,
+        unfinished: { bytes: 0 },
         receive,
         reject: (header, error, channel) => channel.close(`${error.message} (transaction ${header.transactionId})`),
       });

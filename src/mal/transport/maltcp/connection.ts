@@ -19,6 +19,8 @@ export interface ConnectionOptions {
   /** Root URI of this end, for destinations without one. */
   readonly localRoot: string;
   readonly now: () => number;
+  /** Bytes kept of unfinished messages, by all connections that share it. */
+  readonly unfinished: { bytes: number };
   readonly receive: (message: IncomingMessage, channel: Channel) => void;
   /** Called instead for a message whose header could be read but that cannot be served. */
   readonly reject: (header: MessageHeader, error: MalError, channel: Channel) => void;
@@ -51,6 +53,10 @@ export class Connection implements Channel {
     const { limits } = options;
     this.frames = new Frames(limits.message, {
       held: () => this.pauses > 0,
+      keep: (bytes) => {
+        options.unfinished.bytes += bytes;
+        return options.unfinished.bytes <= limits.unfinishedBytes;
+      },
       frame: (frame) => this.frame(frame),
       tooLong: (length, start) => this.tooLong(length, start),
       broken: (reason) => this.close(reason),
@@ -213,6 +219,7 @@ export class Connection implements Channel {
   }
 
   private closed(): void {
+    this.frames.release();
     this.wake();
     const listeners = [...this.closeListeners];
     this.closeListeners.clear();

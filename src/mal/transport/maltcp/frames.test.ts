@@ -15,6 +15,7 @@ function read(chunks: readonly Buffer[]): { log: string[]; partial: boolean; kep
   const kept: Buffer[] = [];
   const frames = new Frames(LIMIT, {
     held: () => false,
+    keep: () => true,
     frame: (frame) => {
       kept.push(Buffer.from(frame));
       log.push(`frame ${frame.length}`);
@@ -76,6 +77,7 @@ describe('frames', () => {
     let held = false;
     const frames = new Frames(LIMIT, {
       held: () => held,
+      keep: () => true,
       frame: ({ length }) => {
         seen.push(length);
         held = length === 40;

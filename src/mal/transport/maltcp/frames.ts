@@ -7,11 +7,16 @@ export interface FrameEvents {
   readonly frame: (frame: Buffer) => void;
   /** The beginning of a message that is too long; its remaining bytes are skipped. */
   readonly tooLong: (length: number, start: Buffer) => void;
+  /** More, or fewer, bytes are kept of unfinished messages; false: no more may be kept, and nothing more is read. */
+  readonly keep: (bytes: number) => boolean;
   /** The stream is no sequence of messages; nothing more is read. */
   readonly broken: (reason: string) => void;
 }
 
 const NOTHING = Buffer.alloc(0);
+
+/** That layout begins with version 1 and one of 22 SDU types, ours with the upper byte of a length. */
+const isB1 = (start: Buffer): boolean => start[0]! >= 0x20 && start[0]! <= 0x35;
 
 /** Kept of a message that is too long: enough for its header. */
 const KEPT_START = 8192;
@@ -71,8 +76,11 @@ export class Frames {
   private readLength(start: Buffer): boolean {
     this.length = start.readUInt32BE(0);
     if (this.length >= SMALLEST_MESSAGE && this.length <= LARGEST_MESSAGE) return true;
-    this.broken = true;
-    this.events.broken(`no message has ${this.length} bytes`);
+    this.fail(
+      isB1(start)
+        ? 'this looks like the layout of CCSDS 524.2-B-1, which is not spoken here'
+        : `no message has ${this.length} bytes`,
+    );
     return false;
   }
 
@@ -83,6 +91,10 @@ export class Frames {
     const taken = chunk.subarray(0, wanted - this.size);
     this.pieces.push(taken);
     this.size += taken.length;
+    if (!this.events.keep(taken.length)) {
+      this.fail('too many unfinished messages at a time');
+      return NOTHING;
+    }
     if (this.size === wanted) {
       const message = this.pieces.length === 1 ? this.pieces[0]! : Buffer.concat(this.pieces, this.size);
       if (this.length === 0) {
@@ -95,8 +107,21 @@ export class Frames {
     return chunk.subarray(taken.length);
   }
 
+  /** Lets go of what is kept. */
+  release(): void {
+    this.events.keep(-this.size);
+    this.pieces = [];
+    this.size = 0;
+  }
+
+  private fail(reason: string): void {
+    this.broken = true;
+    this.events.broken(reason);
+  }
+
   private finish(message: Buffer): void {
     const { length } = this;
+    this.events.keep(-this.size);
     this.pieces = [];
     this.size = 0;
     this.length = 0;

@@ -37,6 +37,7 @@ export async function listenMaltcp(options: ListenOptions): Promise<Listener> {
   const limits = { ...TRANSPORT_LIMITS, ...options.limits };
   const log = options.log ?? noLog;
   const connections = new Set<Connection>();
+  const unfinished = { bytes: 0 };
   let localRoot = '';
 
   function accept(socket: Socket): void {
@@ -51,6 +52,7 @@ export async function listenMaltcp(options: ListenOptions): Promise<Listener> {
       log,
       localRoot,
       now: Date.now,
+      unfinished,
       receive: options.receive,
       reject: options.reject,
     });

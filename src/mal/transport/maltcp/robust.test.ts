@@ -83,6 +83,7 @@ async function bare(): Promise<Bare> {
   const answers: Answer[] = [];
   const frames = new Frames(2 ** 27, {
     held: () => false,
+    keep: () => true,
     frame: (frame) => {
       const { header, bodyStart } = decodeHeader(frame, { from: '', to: '', now: 0n });
       answers.push({ header, body: frame.subarray(bodyStart) });
@@ -270,7 +271,8 @@ describe('a maltcp provider', () => {
       peer.socket.write(garbage);
       await peer.closed;
     }
-    expect(log.filter((line) => line.includes('no message has'))).toHaveLength(3);
+    expect(log.filter((line) => line.includes('no message has'))).toHaveLength(2);
+    expect(log.filter((line) => line.includes('524.2-B-1'))).toHaveLength(1);
   });
 
   it('drops a subscriber that never reads, and no other', async () => {
@@ -324,6 +326,29 @@ describe('a maltcp provider', () => {
     const next = header();
     idle.socket.write(message(next, addBody));
     expect(sumOf(await idle.answer(next.transactionId))).toBe(5n);
+  });
+
+  it('keeps no more of unfinished messages than allowed, over all connections', async () => {
+    await listener.close(100);
+    await start({ unfinishedBytes: 150_000 });
+    const unfinished = message(header(), Buffer.alloc(90_000)).subarray(0, 80_000);
+    const first = await bare();
+    first.socket.write(unfinished);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const second = await bare();
+    second.socket.write(unfinished);
+    await second.closed;
+    first.socket.destroy();
+    await first.closed;
+    while (listener.connections > 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    const third = await bare();
+    third.socket.write(unfinished);
+    const request = header();
+    const fourth = await bare();
+    fourth.socket.write(message(request, addBody));
+    expect(sumOf(await fourth.answer(request.transactionId))).toBe(5n);
+    expect(third.socket.destroyed).toBe(false);
+    expect(log.filter((line) => line.includes('too many unfinished'))).toHaveLength(1);
   });
 
   it('takes no more connections than allowed', async () => {
