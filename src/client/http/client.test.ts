@@ -480,7 +480,7 @@ describe('errors', () => {
 });
 
 describe('an address', () => {
-  it.each(['maltcp://host:1/x', 'ftp://host', 'host:8080', ''])('of another kind is refused: %j', (url) => {
+  it.each(['gopher://host:1/x', 'ftp://host', 'host:8080', ''])('of another kind is refused: %j', (url) => {
     expect(() => connect(url)).toThrow('expected http://');
   });
   it.each(['http://user:pw@host', 'http://'])('that cannot be used is refused: %j', (url) => {
