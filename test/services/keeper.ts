@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { openSync, readFileSync, writeFileSync } from 'node:fs';
+import { openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -52,6 +52,8 @@ async function keep(): Promise<void> {
       const done = await withLock('users', async () => {
         if (hasUsers()) return false;
         await stopAll();
+        // Gone before the lock is: whoever comes next starts another keeper.
+        rmSync(keeperFile, { force: true });
         return true;
       });
       if (done) return;

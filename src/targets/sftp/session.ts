@@ -22,7 +22,8 @@ export interface Session {
   remove(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   replace(from: string, to: string): Promise<void>;
-  end(): void;
+  /** Ends the connection after what was asked is answered, or at once with whatever is unanswered failing. */
+  end(how?: 'now'): void;
 }
 
 interface Options {
@@ -143,6 +144,6 @@ export async function openSession(account: Account, options: Options): Promise<S
     remove: (path) => ask((done) => sftp.unlink(path, done)),
     rename: (from, to) => ask((done) => sftp.rename(from, to, done)),
     replace: (from, to) => ask((done) => sftp.ext_openssh_rename(from, to, done)),
-    end: () => client.end(),
+    end: (how) => (how === 'now' ? lose(new ConnectionLost('the connection was given up')) : client.end()),
   };
 }

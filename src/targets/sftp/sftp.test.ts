@@ -193,6 +193,26 @@ for (const server of ['openssh', 'proftpd'] as const)
         proxy.close();
       });
 
+      it('that falls silent is left within seconds when the delivery is aborted', async () => {
+        const proxy = await cuttingProxy(Number(new URL(sftp.url).port), Number.POSITIVE_INFINITY);
+        const named = { uri: `${sftp.url}${sftp.folder}`.replace(/:\d+/, `:${proxy.port}`) };
+        const target = sftpTarget(configFor(sftp, named), guard);
+        const uri = new URL(place.uri.href.replace(/:\d+/, `:${proxy.port}`));
+        const abort = new AbortController();
+        async function* endless(): AsyncGenerator<Uint8Array> {
+          for (let n = 0; ; n++) {
+            if (n === 50) proxy.freeze();
+            yield new Uint8Array(64 * 1024);
+          }
+        }
+        const sent = target.put(uri, 'endless', { size: null, stream: endless() }, put({ signal: abort.signal }));
+        const ended = expect(sent).rejects.toThrow('given up');
+        setTimeout(() => abort.abort(new Error('given up')), 300);
+        await ended;
+        await target.close();
+        proxy.close();
+      });
+
       it('lost with the answer to the rename is settled by looking: done is done', async () => {
         const folder = `${sftp.folder}/${place.folder.split('/').at(-1)}`;
         const session = await openSession(accountFor(sftp), { guard, signal: never });

@@ -43,7 +43,7 @@ export function sftpTarget(config: TargetConfig, guard: Guard, options: SftpOpti
     const { folders, file } = splitPath(name);
     const folder = [pathOf(uri), ...folders].join('/');
     try {
-      return await connected(uri, (session) => work(session, folder, file));
+      return await connected(uri, (session) => withinGrace(session, signal, () => work(session, folder, file)));
     } catch (error) {
       throw signal.aborted ? signal.reason : asDeliveryFailed(error, `${bare(uri).href}`);
     }
@@ -89,6 +89,24 @@ export function sftpTarget(config: TargetConfig, guard: Guard, options: SftpOpti
       pool.close();
     },
   };
+}
+
+/** A server that does not answer so long after the signal is given up with its connection. */
+const GRACE_MS = 2000;
+
+async function withinGrace<T>(session: Session, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  let timer: NodeJS.Timeout | undefined;
+  const onAbort = (): void => {
+    timer = setTimeout(() => session.end('now'), GRACE_MS);
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await work();
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 function bare(uri: URL): URL {
