@@ -32,6 +32,10 @@ export function createMal(
   const binding: MalBindingConfig = {
     maltcp: listenConfig(listen.maltcp),
     malhttp: listenConfig(listen.malhttp),
+    encodingPorts: (['fixed', 'variable', 'split'] as const).flatMap((name) => {
+      const port = listen.maltcp?.encodingPorts[name];
+      return port === undefined ? [] : [{ encoding: `binary-${name}` as const, port }];
+    }),
     endpoints: listen.endpoints,
     rules: config.access.mal,
     capabilities: config.capabilities,
@@ -47,11 +51,11 @@ export function createMal(
   return createMalBinding({ gateway, config: binding, log, present, source: config.gateway.name });
 }
 
-function listenConfig(section: GatewayConfig['listen']['maltcp']): MalListenConfig | null {
+function listenConfig(section: GatewayConfig['listen']['maltcp' | 'malhttp']): MalListenConfig | null {
   if (section === undefined) return null;
-  const { encodings, publicUri, tls, ...rest } = section;
+  const { host, port, encodings, publicUri, tls, maxFrame, connections, interactions } = section;
   return {
-    ...rest,
+    ...{ host, port, maxFrame, connections, interactions },
     publicUri: publicUri ?? null,
     tls: tls ?? null,
     encodings: encodings.map((name) => `binary-${name}` as const),

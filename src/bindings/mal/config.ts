@@ -4,6 +4,8 @@ import type { EncodingName } from '../../mal/index.js';
 export interface MalBindingConfig {
   readonly maltcp: MalListenConfig | null;
   readonly malhttp: MalListenConfig | null;
+  /** Further maltcp ports, each for one encoding. */
+  readonly encodingPorts: readonly { readonly encoding: EncodingName; readonly port: number }[];
   readonly endpoints: EndpointNames;
   readonly rules: readonly MalRule[];
   readonly capabilities: MalCapabilities;

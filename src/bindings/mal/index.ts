@@ -47,7 +47,8 @@ export interface MalBindingOptions {
 }
 
 export interface MalAddress {
-  readonly binding: 'maltcp' | 'malhttp';
+  /** `maltcp-split` and the like: for that encoding alone. */
+  readonly binding: 'maltcp' | 'malhttp' | `maltcp-${string}`;
   /** Scheme, host and port, no slash at the end. */
   readonly root: string;
   readonly uris: ServiceUris;
@@ -101,6 +102,7 @@ export function createMalBinding(options: MalBindingOptions): MalBinding {
   const running: { readonly listener: Listener; readonly stop: () => Promise<void> }[] = [];
 
   async function open(binding: MalAddress['binding'], listen: MalListenConfig): Promise<MalAddress> {
+    const scheme = binding === 'malhttp' ? 'malhttp' : 'maltcp';
     const provider = createProvider<MalCaller>({
       grammar,
       endpoints,
@@ -109,7 +111,7 @@ export function createMalBinding(options: MalBindingOptions): MalBinding {
       toMalError: malErrorOf,
       limits: { total: listen.interactions },
     });
-    const published = listen.publicUri === null ? null : hostOf(listen.publicUri, binding);
+    const published = listen.publicUri === null ? null : hostOf(listen.publicUri, scheme);
     const settings = {
       host: listen.host,
       port: listen.port,
@@ -123,10 +125,10 @@ export function createMalBinding(options: MalBindingOptions): MalBinding {
     };
     let listener: Listener;
     try {
-      listener = await (binding === 'maltcp' ? listenMaltcp(settings) : listenMalhttp(settings));
+      listener = await (scheme === 'maltcp' ? listenMaltcp(settings) : listenMalhttp(settings));
     } catch (error) {
       const where = `${listen.host}:${listen.port}`;
-      throw invalid(`listen.${binding}`, `cannot listen on ${where}: ${(error as Error).message}`, error);
+      throw invalid(`listen.${scheme}`, `cannot listen on ${where}: ${(error as Error).message}`, error);
     }
     running.push({ listener, stop: () => provider.stop(limits.drainMs) });
     const root = listen.publicUri?.replace(/\/+$/, '') ?? listener.rootUri;
@@ -143,6 +145,10 @@ export function createMalBinding(options: MalBindingOptions): MalBinding {
         const listen = config[binding];
         if (listen !== null) addresses.push(await open(binding, listen));
       }
+      for (const { encoding, port } of config.maltcp === null ? [] : config.encodingPorts) {
+        const only = { ...config.maltcp!, port, encodings: [encoding], publicUri: publicAt(config.maltcp!, port) };
+        addresses.push(await open(`maltcp-${encoding.replace('binary-', '')}`, only));
+      }
       return addresses;
     },
     async close() {
@@ -153,7 +159,11 @@ export function createMalBinding(options: MalBindingOptions): MalBinding {
   };
 }
 
-function hostOf(uri: string, binding: MalAddress['binding']): string {
+/** The same public host, at another port. */
+const publicAt = ({ publicUri }: MalListenConfig, port: number): string | null =>
+  publicUri === null ? null : publicUri.replace(/(:\d{1,5})?\/?$/, `:${port}`);
+
+function hostOf(uri: string, binding: 'maltcp' | 'malhttp'): string {
   const [, literal, name] = /^mal(?:tcp|http):\/\/(?:\[([^\]]+)\]|([^:/]+))(?::\d{1,5})?\/?$/.exec(uri) ?? [];
   const host = literal ?? name;
   if (host === undefined || !uri.startsWith(`${binding}://`)) {

@@ -61,6 +61,17 @@ const maltcp = z
     publicUri: text(
       'URI that consumers use when it differs from the bound address, e.g. maltcp://mpd.example.int:61616.',
     ).optional(),
+    encodingPorts: z
+      .strictObject({
+        fixed: port('TCP port for fixed binary alone.').optional(),
+        variable: port('TCP port for variable binary alone.').optional(),
+        split: port('TCP port for split binary alone.').optional(),
+      })
+      .prefault({})
+      .meta({
+        description:
+          'Further ports, each for one encoding: for consumers whose first request may be the same bytes in several.',
+      }),
   })
   .optional()
   .meta({ description: 'MAL over TCP (CCSDS 524.2). Absent: not offered.' });
