@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend, BackendFactory, Health } from '../../src/gateway/backend.js';
@@ -61,6 +62,8 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
   const submissions = submitter(service, clock, known);
   const retrieval = retriever({ service, submitter: submissions, cache });
   const closing = new AbortController();
+  // Every call under way listens to it.
+  setMaxListeners(0, closing.signal);
   const waker = createWaker();
   const jobsWaker = createWaker();
   const unlisten = await store.listen(CHANNEL, (payload) => {

@@ -12,6 +12,7 @@ import type { Backend, BackendQuery, Change, Entry } from '../../src/gateway/bac
 import type { FilterTree } from '../../src/mpd/filter/index.js';
 import { isMpdError, MpdError } from '../../src/mpd/index.js';
 import type { TestStore } from '../../src/store/testing.js';
+import { relaxed } from './orders.js';
 import { overlay } from './site.js';
 import type { EddsTables } from './tables.js';
 import { ALTERNATIVE_SITE, BEGIN, eddsStore, type OpenedEdds, openEdds, openSimulator } from './testing.js';
@@ -412,6 +413,28 @@ for (const site of SITES) {
       });
     });
 
+    it('are found again when the answer to their submission was lost and the gateway ended', async () => {
+      await withLive(site, async (live) => {
+        const { simulator } = live;
+        simulator.control.inject({ effect: 'lost-answer', operation: 'streamRequest', times: 1 });
+        simulator.control.inject({ effect: 'unavailable', operation: 'getJobs', times: 1000 });
+        const order = {
+          orderId: 7n,
+          user: 'a',
+          filter: hour('PktTmRaw', [apid(1444)]),
+          validity: null,
+          remoteId: null,
+        };
+        await live.backend.upstream!.ensure(order);
+        await eventually(async () => streams(simulator).length === 1);
+        await live.restart();
+        simulator.control.clear();
+        await packetsUntil(live.parts, 12);
+        expect(streams(simulator)).toHaveLength(1);
+        expect(await live.backend.upstream!.status('order-7')).toMatchObject({ state: 'running' });
+      });
+    });
+
     it('of what does not stream become recurring requests', async () => {
       await withLive(site, async ({ simulator, backend, parts }) => {
         const filter = hour('Param', [
@@ -451,6 +474,24 @@ for (const site of SITES) {
     });
   });
 }
+
+describe('the filter that decides which requests an order needs', () => {
+  const times = { start: 0n, end: 1n };
+  it('leaves out what only a finished part can tell, and nothing else', () => {
+    const elements = {
+      type: 'ValueRange',
+      name: 'elements',
+      include: true,
+      minimum: { type: 'Long', value: 5n },
+      maximum: null,
+    } as const;
+    expect(relaxed({ all: [hour('PktTmRaw', [apid(1), elements]), { content: times }] })).toEqual({
+      all: [hour('PktTmRaw', [apid(1)]), { all: [] }],
+    });
+    expect(relaxed({ not: hour('Param') })).toEqual({ not: hour('Param') });
+    expect(relaxed({ not: { any: [hour('Param'), { created: times }] } })).toEqual({ all: [] });
+  });
+});
 
 describe('what goes wrong on the way to EDDS', () => {
   let store: TestStore<EddsTables>;

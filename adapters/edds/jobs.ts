@@ -216,7 +216,11 @@ export function jobKeeper(options: JobsOptions) {
 
   const step = async (job: JobRow, row: ProductRow | undefined, signal: AbortSignal): Promise<void> => {
     if (job.orders.length === 0 && job.purpose !== 'fill') {
-      if (job.request_id !== null) await service.cancel(job.request_id, signal);
+      if (job.request_id !== null) {
+        await service.cancel(job.request_id, signal).catch((error: unknown) => {
+          if (!means(error, 'unknownRequest', 'expired')) throw error;
+        });
+      }
       await update(job, { done: true, state: 'cancelled' });
       return;
     }

@@ -192,11 +192,15 @@ function wantedSelections(
   });
 }
 
-/** The filter without what only a finished part can tell: its times and name. Accepts more, never less. */
+/** The filter without what only a finished part can tell: its times, name and counts. Accepts more, never less. */
 export function relaxed(tree: FilterTree): FilterTree {
   if ('all' in tree) return { all: tree.all.map(relaxed) };
   if ('any' in tree) return { any: tree.any.map(relaxed) };
   if ('not' in tree) return depends(tree.not) ? { all: [] } : tree;
+  if ('filter' in tree) {
+    const attributeFilter = tree.filter.attributeFilter?.filter(({ name }) => !PART_ATTRIBUTES.has(name)) ?? null;
+    return { filter: { ...tree.filter, attributeFilter } };
+  }
   return depends(tree) ? { all: [] } : tree;
 }
 
@@ -208,5 +212,12 @@ function depends(tree: FilterTree): boolean {
   return 'created' in tree || 'content' in tree || 'pathPrefix' in tree;
 }
 
-/** Attributes that only parts have. */
-const PART_ATTRIBUTES: ReadonlySet<string> = new Set(['requestId', 'part', 'elements', 'unreadable', 'request']);
+/** Attributes that parts have otherwise than the catalogue entry they come from. */
+const PART_ATTRIBUTES: ReadonlySet<string> = new Set([
+  'requestId',
+  'part',
+  'elements',
+  'unreadable',
+  'request',
+  'count',
+]);
