@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend, BackendFactory } from '../../src/gateway/backend.js';
+import { createWaker } from '../../src/gateway/waker.js';
 import { bundledMapping, loadMapping, productMapper } from '../../src/mapping/index.js';
 import { unknown } from '../../src/mpd/index.js';
 import { holdLease, isRetry, type Store } from '../../src/store/index.js';
@@ -14,7 +15,6 @@ import { compileReaders, readersSchema } from './readers.js';
 import { archiveRoot } from './root.js';
 import { createScanner } from './scanner.js';
 import { type ArchiveTables, CHANNEL } from './tables.js';
-import { createWaker } from './waker.js';
 
 const LEASE_MS = 10_000;
 
