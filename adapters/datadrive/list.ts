@@ -64,8 +64,28 @@ export interface PageRequest {
   readonly source?: readonly string[];
 }
 
-/** Pages of documents in the order of (time, id) or of ids, each once. */
+/** Pages of documents in the order of (time, id) or of ids, each once; from the second on the next is asked for ahead. */
 export async function* readPages(index: Index, request: PageRequest): AsyncGenerator<readonly Hit[]> {
+  const pages = eachPage(index, request);
+  try {
+    let next = pages.next();
+    for (let page = 0; ; page++) {
+      const result = await next;
+      if (result.done) return;
+      // Whoever reads only the first page is not made to wait for another, nor the server to find it.
+      if (page > 0) {
+        next = pages.next();
+        next.catch(() => undefined);
+      }
+      yield result.value;
+      if (page === 0) next = pages.next();
+    }
+  } finally {
+    await pages.return(undefined);
+  }
+}
+
+async function* eachPage(index: Index, request: PageRequest): AsyncGenerator<readonly Hit[]> {
   const { config, search } = index;
   const { time, signal, source } = request;
   const path = request.aliases.map(encodeURIComponent).join(',');

@@ -28,14 +28,40 @@ export function siteField(field: string, names: DataDriveConfig['fields']): stri
   return role ? names[role] : field;
 }
 
+/** Where a field of the mapping is found, worked out once for each index. */
+interface Found {
+  readonly name: string;
+  readonly time: boolean;
+  /** A range that the index does not know is not used: a search for it would find nothing. */
+  readonly hidden: boolean;
+}
+
+const resolved = new WeakMap<FieldTable, Map<string, Found>>();
+
+function resolve(field: string, table: FieldTable, names: DataDriveConfig['fields']): Found {
+  let fields = resolved.get(table);
+  if (!fields) {
+    fields = new Map();
+    resolved.set(table, fields);
+  }
+  let found = fields.get(field);
+  if (!found) {
+    const name = siteField(field, names);
+    const isEnd = /\.(gte|lte)$/.test(name) && !table.has(name);
+    const hidden = isEnd && !table.get(name.slice(0, -4))?.range;
+    found = { name, hidden, time: isTime(name, table) };
+    fields.set(field, found);
+  }
+  return found;
+}
+
 /** The values of a document as the mapping reads them; times of date fields as nanoseconds. */
 export function fieldsOf(document: Document, table: FieldTable, names: DataDriveConfig['fields']): Fields {
   return (field) => {
-    const name = siteField(field, names);
-    // A range that the index does not know is not used: a search for it would find nothing.
-    if (/\.(gte|lte)$/.test(name) && !table.has(name) && !table.get(name.slice(0, -4))?.range) return undefined;
-    const value = lookUp(document, name);
-    return value === undefined || value === null ? undefined : toRaw(value, isTime(name, table));
+    const { name, time, hidden } = resolve(field, table, names);
+    if (hidden) return undefined;
+    const value = Object.hasOwn(document, name) ? document[name] : lookUp(document, name);
+    return value === undefined || value === null ? undefined : toRaw(value, time);
   };
 }
 
@@ -74,12 +100,14 @@ function toRaw(value: unknown, time: boolean): Raw | undefined {
 export function timeOf(value: unknown): bigint | null {
   if (typeof value === 'number') return Number.isFinite(value) ? BigInt(Math.floor(value)) * NS_PER_MS : null;
   if (typeof value !== 'string') return null;
+  const common = value.endsWith('Z') && (value.length === 20 || value.length === 24) ? Date.parse(value) : Number.NaN;
+  if (!Number.isNaN(common)) return BigInt(common) * NS_PER_MS;
   return /^-?\d{5,}$/.test(value) ? BigInt(value) * NS_PER_MS : parseTime(value);
 }
 
 /** The first text of a field that may be a list. */
 export function textOf(document: Document, name: string): string | null {
-  const value = lookUp(document, name);
+  const value = Object.hasOwn(document, name) ? document[name] : lookUp(document, name);
   const first = Array.isArray(value) ? value[0] : value;
   return typeof first === 'string' || typeof first === 'number' ? String(first) : null;
 }

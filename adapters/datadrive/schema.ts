@@ -1,7 +1,17 @@
 import type { AttributeRule, ProductRule } from '../../src/mapping/index.js';
 
 /** How a field is indexed, as far as a query can rely on it. */
-export type FieldKind = 'keyword' | 'text' | 'integer' | 'double' | 'boolean' | 'date' | 'date-nanos' | 'other';
+export type FieldKind =
+  | 'keyword'
+  | 'text'
+  | 'integer'
+  | 'double'
+  /** Numbers that the index rounds: no query can rely on them. */
+  | 'float'
+  | 'boolean'
+  | 'date'
+  | 'date-nanos'
+  | 'other';
 
 export interface FieldInfo {
   readonly kind: FieldKind;
@@ -35,6 +45,9 @@ const KINDS: Readonly<Record<string, FieldKind>> = {
   short: 'integer',
   byte: 'integer',
   double: 'double',
+  float: 'float',
+  half_float: 'float',
+  scaled_float: 'float',
   boolean: 'boolean',
   date: 'date',
   date_nanos: 'date-nanos',
@@ -82,7 +95,7 @@ export interface ObjectType {
 }
 
 const ATTRIBUTE_TYPES: Readonly<Record<FieldKind, AttributeRule['type']>> = {
-  ...{ keyword: 'String', text: 'String', integer: 'Long', double: 'Double', boolean: 'Boolean' },
+  ...{ keyword: 'String', text: 'String', integer: 'Long', double: 'Double', float: 'Double', boolean: 'Boolean' },
   ...{ date: 'Time', 'date-nanos': 'FineTime', other: 'String' },
 };
 const RANGE_TYPES = { date: 'Time', integer: 'Long', double: 'Double' } as const;
