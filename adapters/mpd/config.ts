@@ -19,7 +19,6 @@ const schema = z.strictObject({
   id: z.string().min(1),
   domain: prefix,
   domains: z.array(prefix).min(1).optional(),
-  mapping: z.string().optional(),
   /** Root of the provider's URIs: `maltcp://host:port` or `malhttp://host:port`. */
   url: z.string().regex(/^mal(tcp|http):\/\/(\[[^\]]+\]|[^:/?#@]+):\d{1,5}\/?$/, 'a URI such as maltcp://host:61616'),
   /** Must be the provider's own: maltcp does not announce it. */
