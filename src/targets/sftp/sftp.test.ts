@@ -115,6 +115,18 @@ for (const server of ['openssh', 'proftpd'] as const)
         expect(await probed({ hostKey: `SHA256:${base64}` })).toEqual({ status: 'ok' });
       });
 
+      it('takes /~/ for the home of the login', async () => {
+        const home = `${sftp.url}/~${sftp.folder}`;
+        const target = sftpTarget(configFor(sftp, { uri: home }), guard);
+        const name = unique('home');
+        const { location } = await target.put(new URL(home), name, text('at home'), put());
+        expect(location).toBe(`${home}/${name}`);
+        const file = join(sftp.localFolder ?? '', name);
+        expect(await readFile(file, 'utf8')).toBe('at home');
+        await rm(file);
+        await target.close();
+      });
+
       it('refuses a host with another key, without a pinned key, and a wrong password', async () => {
         const other = `sha256:${'0'.repeat(64)}`;
         expect(await probed({ hostKey: other })).toMatchObject({
