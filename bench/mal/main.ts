@@ -12,10 +12,11 @@ import {
   type Session,
 } from '../../src/mal/index.js';
 import { mpdArea, mpdRegistry, OrderManagement, ProductOrderDelivery, ProductRetrieval } from '../../src/mpd/index.js';
-import { buildJava } from '../../test/interop/java-peer.js';
+import { buildJava, startPeer } from '../../test/interop/java-peer.js';
 
 /**
- * maltcp, side by side: ESA's Java provider and ours, same products in memory, driven by our consumer over one connection.
+ * maltcp, side by side: ESA's Java provider and ours, same products in memory, driven by ESA's Java consumer and then by ours, over
+ * one connection.
  *
  *     npx tsx bench/mal/main.ts [seconds per measurement]
  */
@@ -217,16 +218,45 @@ async function measure(peer: Peer): Promise<Row[]> {
   return rows;
 }
 
+/** The same, driven by ESA's consumer. */
+async function measureByEsa(peer: Peer): Promise<Row[]> {
+  const consumer = await startPeer('EsaConsumer', ['--base', `${peer.root}/`], ['end']);
+  const run = async (line: string): Promise<Readonly<Record<string, unknown>>> =>
+    (await consumer.command(line)).find(({ event }) => event === 'result') ?? {};
+  const rows: Row[] = [];
+  for (const [type, count] of [
+    ['none', 0],
+    ['ten', 10],
+    ['thousand', 1000],
+  ] as const) {
+    for (const inFlight of [1, 8, 32]) {
+      const line = `bench-list --type ${type} --in-flight ${inFlight} --seconds`;
+      await run(`${line} ${SECONDS / 2}`);
+      const { rate: perSecond, failed } = await run(`${line} ${SECONDS}`);
+      const value = `${Number(perSecond).toFixed(0)}/s${failed === 0 ? '' : `, ${failed} failed`}`;
+      rows.push({ measurement: `Java: listProducts, ${count} results, ${inFlight} in flight`, value });
+    }
+  }
+  for (const type of ['small', 'large']) {
+    const refs = Array.from({ length: 10 }, (_, i) => `peer.bulk:${type}-${i}:1`).join(' ');
+    const { first, total } = await run(`bench-get ${refs} --seconds ${SECONDS}`);
+    const value = `first ${Number(first).toFixed(2)} ms, all ${Number(total).toFixed(2)} ms`;
+    rows.push({ measurement: `Java: getProducts, 10 x ${type === 'small' ? '1 kB' : '1 MiB'}`, value });
+  }
+  await consumer.stop();
+  return rows;
+}
+
 const table = new Map<string, string[]>();
 const peers: string[] = [];
 for (const start of [startEsa, startOurs]) {
   const peer = await start();
   peers.push(peer.name);
-  for (const { measurement, value } of await measure(peer)) {
+  for (const { measurement, value } of [...(await measureByEsa(peer)), ...(await measure(peer))]) {
     table.set(measurement, [...(table.get(measurement) ?? []), value]);
   }
   peer.child.kill();
 }
-console.log(['our consumer, maltcp fixed', ...peers].join(' | '));
+console.log(['maltcp fixed, provider:', ...peers].join(' | '));
 for (const [measurement, values] of table) console.log([measurement, ...values].join(' | '));
 process.exit(0);

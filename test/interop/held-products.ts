@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Backend, BackendFactory, Change, Entry } from '../../src/gateway/backend.js';
 import { compareObjectRefs, objectRefId } from '../../src/mal/index.js';
+import { filterBounds } from '../../src/mpd/filter/index.js';
 import { invalid, type Product, unknown } from '../../src/mpd/index.js';
 
 /** A backend module that holds the products a test gives it, exactly as given: `kind: module, module: HELD_PRODUCTS`. */
@@ -67,10 +68,12 @@ export const createBackend: BackendFactory = async ({ id, domain }) => {
       );
       return [...types.values()];
     },
-    async *list(_query, { order, after, signal }) {
+    async *list({ filter }, { order, after, signal }) {
+      const { productTypes } = filterBounds(filter);
       const time = ({ metadata, updatedAt }: Entry) => (order === 'created' ? metadata.creationDate : updatedAt);
       const sorted = [...held.entries.values()]
         .map(({ entry }) => entry)
+        .filter(({ metadata }) => productTypes === null || productTypes.includes(metadata.productType.name))
         .sort((a, b) => {
           const difference = time(a) - time(b);
           return difference === 0n

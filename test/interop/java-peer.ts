@@ -78,7 +78,7 @@ export async function startPeer(
 ): Promise<JavaPeer> {
   const classPath = await buildJava();
   const child: ChildProcessWithoutNullStreams = spawn('java', [
-    '-Xmx512m',
+    '-Xmx1g',
     '-XX:TieredStopAtLevel=1',
     '-cp',
     classPath,
