@@ -1,12 +1,14 @@
 import { archiveBench } from './core/archive.js';
 import { deliveryBench } from './core/delivery.js';
 import { journalBench } from './core/journal.js';
+import { malGatewayBench } from './mal/gateway.js';
 
 /** `npm run bench [-- name …]`: each prints a table with ratios measured in one run. */
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   journal: journalBench,
   archive: archiveBench,
   delivery: deliveryBench,
+  'mal-gateway': malGatewayBench,
 };
 
 const asked = process.argv.slice(2);
