@@ -103,6 +103,7 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
     submitter: submissions,
     partSeconds: config.partSeconds,
     period: config.period,
+    overlap: config.overlap,
   });
 
   const repeat = async (

@@ -40,6 +40,8 @@ const schema = z.object({
   partSeconds: z.int().min(1).default(60),
   /** How often recurring requests run, for types that do not stream. */
   period: duration.default(3_600_000),
+  /** How far before the end of a stream its successor looks back; packets that came already are left out. */
+  overlap: duration.default(600_000),
   /** How long the result of a retrieval may be used again. */
   reuse: duration.default(600_000),
   cache: z

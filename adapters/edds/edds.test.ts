@@ -164,7 +164,9 @@ for (const site of SITES) {
       const window = { start: ns(BEGIN + 20_000), end: ns(BEGIN + 30_000) };
       const [entry] = await listAll(backend, { content: window, filter: hour('PktTmRaw') });
       const before = simulator.control.jobs().length;
-      const bodies = await Promise.all(Array.from({ length: 10 }, () => bytesOf(backend, entry!)));
+      const told = Array.from({ length: 10 }, (): string[] => []);
+      const bodies = await Promise.all(told.map((texts) => bytesOf(backend, entry!, (text) => texts.push(text))));
+      for (const texts of told) expect(texts.join('\n'), 'each is told how it goes').toContain('EDDS request');
       expect(simulator.control.jobs().length).toBe(before + 1);
       expect(new Set(bodies.map((body) => body.toString('latin1'))).size).toBe(1);
     });

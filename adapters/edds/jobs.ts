@@ -9,7 +9,8 @@ import type { EddsIndex } from './catalogue.js';
 import type { ProductRow } from './entry.js';
 import { means } from './fault.js';
 import { type JobRow, leaveExpired } from './orders.js';
-import { fetchPart, type StoredPart } from './parts.js';
+import { collectPackets, repeated, without } from './overlap.js';
+import { fetchPart, partKey, type StoredPart } from './parts.js';
 import { filterOf, ruleOf } from './request.js';
 import type { EddsService, Neutral } from './service.js';
 import { requestName, type Submitter } from './submit.js';
@@ -27,6 +28,8 @@ export interface JobsOptions {
   readonly partSeconds: number;
   /** ms */
   readonly period: number;
+  /** How far before the end of a stream its successor looks back, ms. */
+  readonly overlap: number;
 }
 
 const MS = 1_000_000n;
@@ -106,8 +109,42 @@ export function jobKeeper(options: JobsOptions) {
       .execute();
   };
 
-  const take = async (job: JobRow, row: ProductRow, part: StoredPart): Promise<void> => {
-    submitter.verify(job.request_id!, job.name, part.fileName);
+  /** Packets of the same selection that were delivered since the fill begins. */
+  const delivered = async (job: JobRow, signal: AbortSignal): Promise<Set<string>> => {
+    const parts = await db
+      .selectFrom('edds_product as p')
+      .innerJoin('edds_job as j', (join) =>
+        join.onRef('j.backend', '=', 'p.backend').onRef('j.request_id', '=', 'p.request_id'),
+      )
+      .select(['p.key', 'p.request_id', 'p.ordinal'])
+      .where('p.backend', '=', backend)
+      .where('p.kind', '=', 'part')
+      .where('j.selection', '=', job.selection)
+      .where('j.id', '<>', job.id)
+      .where('p.created_ns', '>=', job.begin_ns)
+      .execute();
+    const packets = new Set<string>();
+    for (const { key, request_id, ordinal } of parts) {
+      const there = await cache.get(partKey(request_id!, ordinal!));
+      const fetched = there === null ? await fetchPart(service, cache, request_id!, ordinal!, signal) : null;
+      const file = there ?? (typeof fetched === 'string' ? null : fetched!.file);
+      if (file === null) log.warn({ key }, 'a part to compare with is no longer at EDDS; packets may come twice');
+      else await collectPackets(file, packets);
+    }
+    return packets;
+  };
+
+  const take = async (job: JobRow, row: ProductRow, received: StoredPart, signal: AbortSignal): Promise<void> => {
+    submitter.verify(job.request_id!, job.name, received.fileName);
+    let part = received;
+    let dropped = '';
+    if (job.purpose === 'fill') {
+      dropped = await repeated(part.file, await delivered(job, signal));
+      if (dropped !== '') {
+        const key = partKey(job.request_id!, part.ordinal);
+        part = { ...part, file: await without(cache, key, part.file, dropped) };
+      }
+    }
     const summary = await summarise(part);
     const ordinal = part.ordinal;
     const made = part.creationTime ?? clock();
@@ -129,6 +166,7 @@ export function jobKeeper(options: JobsOptions) {
           'part.elements': summary.elements,
           'part.unreadable': summary.problems,
           'part.purpose': job.purpose,
+          ...(dropped !== '' && { 'part.dropped': dropped }),
         }),
         created_ns: made,
         updated_ns: made,
@@ -174,7 +212,7 @@ export function jobKeeper(options: JobsOptions) {
         else await update(current, { state: 'ending' });
         return;
       }
-      await take(current, row, part);
+      await take(current, row, part, signal);
       current = await db.selectFrom('edds_job').selectAll().where('id', '=', job.id).executeTakeFirstOrThrow();
     }
   };
@@ -191,7 +229,9 @@ export function jobKeeper(options: JobsOptions) {
       await trx.updateTable('edds_job').set({ done: true, state }).where('id', '=', job.id).execute();
       const again = job.purpose === 'fill' ? state !== 'done' && now.parts === 0 : now.orders.length > 0;
       if (!again) return;
-      const covered = now.covered_ns;
+      // A stream's last part says only about when it was closed: what lies around that is fetched again and compared.
+      const overlap = job.purpose === 'stream' && now.parts > 0 ? BigInt(Math.trunc(options.overlap)) * MS : 0n;
+      const covered = now.covered_ns - overlap > now.begin_ns ? now.covered_ns - overlap : now.begin_ns;
       await trx
         .insertInto('edds_job')
         .values({

@@ -5,6 +5,7 @@ import { type CachedFile, type FileCache, fileStream } from './cache.js';
 import type { EddsIndex } from './catalogue.js';
 import { virtualKey, virtualRevision } from './entry.js';
 import type { Found } from './list.js';
+import { without } from './overlap.js';
 import { fetchPart, partKey } from './parts.js';
 import { filterOf, ruleOf, windowOf } from './request.js';
 import { partMerger, type Retriever } from './retrieve.js';
@@ -27,6 +28,8 @@ export interface OpenerOptions {
 export function opener(options: OpenerOptions) {
   const { service, retriever, cache, index, closing } = options;
   const madeAt = new Map<string, number>();
+  const making = new Set<string>();
+  const news = listeners();
 
   const part = async (found: Found, signal: AbortSignal): Promise<CachedFile> => {
     const { row } = found;
@@ -34,17 +37,17 @@ export function opener(options: OpenerOptions) {
     const there = await cache.get(key);
     if (there !== null && Buffer.compare(there.sha256, row.sha256!) === 0) return there;
     const fetched = await fetchPart(service, cache, row.request_id!, row.ordinal!, signal);
-    const same =
-      typeof fetched !== 'string' &&
-      fetched.fileName === row.key &&
-      Buffer.compare(fetched.file.sha256, row.sha256!) === 0;
-    if (same) return fetched.file;
+    if (typeof fetched !== 'string' && fetched.fileName === row.key) {
+      const dropped = row.record['part.dropped'];
+      const file = dropped === undefined ? fetched.file : await without(cache, key, fetched.file, String(dropped));
+      if (Buffer.compare(file.sha256, row.sha256!) === 0) return file;
+    }
     await index.gone([row.key]);
     const why = typeof fetched === 'string' ? 'EDDS no longer has it' : `EDDS has made it anew as ${fetched.fileName}`;
     throw unknown(null, `${row.key} is no longer there: ${why}`);
   };
 
-  const file = async (found: Found, options_: OpenOptions): Promise<CachedFile> => {
+  const file = async (found: Found, tell: (text: string) => void): Promise<CachedFile> => {
     const { row } = found;
     const { rule } = ruleOf(service.profile, row);
     const key = `file:${row.key}:${row.revision}`;
@@ -65,7 +68,7 @@ export function opener(options: OpenerOptions) {
           await cache.drop(partKey(fetched.requestId, fetched.ordinal));
         },
         closing,
-        options_.progress,
+        tell,
       );
     });
     await options.refresh();
@@ -76,7 +79,7 @@ export function opener(options: OpenerOptions) {
     throw new MpdError('Unknown', { class: 'retry', message: `${row.key} was replaced while it was fetched` });
   };
 
-  const virtual = async (found: Found, progress: OpenOptions['progress']): Promise<CachedFile> => {
+  const virtual = async (found: Found, tell: (text: string) => void): Promise<CachedFile> => {
     const { row, window } = found;
     const { name, rule } = ruleOf(service.profile, row);
     if (rule.batch === undefined) throw invalid('productType', `${name} cannot be asked for by request at this site`);
@@ -107,21 +110,21 @@ export function opener(options: OpenerOptions) {
           async (fetched) => {
             await merger.add(fetched);
             await cache.drop(partKey(fetched.requestId, fetched.ordinal));
-            progress?.(`part ${fetched.ordinal} of EDDS request ${fetched.requestId} is here`);
+            tell(`part ${fetched.ordinal} of EDDS request ${fetched.requestId} is here`);
           },
           closing,
-          progress,
+          tell,
         );
         const { problems } = await merger.end();
-        if (problems > 0) progress?.(`${problems} elements of the response could not be read and were left out`);
-        madeAt.set(key, Date.now());
+        if (problems > 0) tell(`${problems} elements of the response could not be read and were left out`);
+        const now = Date.now();
+        for (const [other, time] of madeAt) if (now - time > options.reuse) madeAt.delete(other);
+        madeAt.set(key, now);
       });
     } finally {
       making.delete(key);
     }
   };
-  const making = new Set<string>();
-
   return async (found: Found, request: OpenOptions): Promise<Body> => {
     const { row, window } = found;
     const current = window === null ? row.revision : virtualRevision(virtualKey(row.key, window.start, window.end));
@@ -129,14 +132,44 @@ export function opener(options: OpenerOptions) {
       throw unknown(null, `${row.key} has another content now`);
     if (request.offset !== 0) throw invalid('offset', 'EDDS gives whole files only');
     request.signal.throwIfAborted();
-    const work =
-      window !== null
-        ? virtual(found, request.progress)
-        : row.kind === 'part'
-          ? part(found, closing)
-          : file(found, request);
-    const stored = await unlessAborted(work, request.signal);
-    return { revision: current, size: stored.bytes, claim: null, stream: fileStream(stored, request.signal) };
+    const wanted = `${row.key}|${current}`;
+    const leave = news.join(wanted, request.progress);
+    try {
+      const tell = (text: string): void => news.tell(wanted, text);
+      const work =
+        window !== null ? virtual(found, tell) : row.kind === 'part' ? part(found, closing) : file(found, tell);
+      const stored = await unlessAborted(work, request.signal);
+      return { revision: current, size: stored.bytes, claim: null, stream: fileStream(stored, request.signal) };
+    } finally {
+      leave();
+    }
+  };
+}
+
+const HEARTBEAT_MS = 5000;
+
+/** Tells all who wait for the same product how it goes, and every few seconds that it still does. */
+function listeners() {
+  const waiting = new Map<string, { readonly all: Set<(text: string) => void>; last: string }>();
+  return {
+    tell(key: string, text: string): void {
+      const entry = waiting.get(key);
+      if (entry === undefined) return;
+      entry.last = text;
+      for (const listener of entry.all) listener(text);
+    },
+    join(key: string, listener: ((text: string) => void) | undefined): () => void {
+      if (listener === undefined) return () => undefined;
+      const entry = waiting.get(key) ?? { all: new Set(), last: 'waiting for EDDS' };
+      waiting.set(key, entry);
+      entry.all.add(listener);
+      const timer = setInterval(() => listener(entry.last), HEARTBEAT_MS);
+      return () => {
+        clearInterval(timer);
+        entry.all.delete(listener);
+        if (entry.all.size === 0) waiting.delete(key);
+      };
+    },
   };
 }
 

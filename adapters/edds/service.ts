@@ -150,9 +150,7 @@ export function eddsService(options: ServiceOptions) {
 
   return {
     profile,
-    get pending() {
-      return { calls: calls.busy, waiting: calls.waiting };
-    },
+    mission: options.mission,
     submitBatch: (values: Neutral, signal: AbortSignal) => submit('submitBatch', values, signal),
     submitStream: (values: Neutral, signal: AbortSignal) => submit('submitStream', values, signal),
 
@@ -202,22 +200,17 @@ export function eddsService(options: ServiceOptions) {
       });
       const { answer } = await call('catalogue', args, { signal });
       const { root, ...fields } = profile.responses.catalogue;
-      return nodesAt(answer, root).map((node) =>
-        Object.fromEntries(
-          CATALOGUE_FIELDS.flatMap((name) => {
-            const text = textAt(node, fields[name]);
-            return text === null || text === '' ? [] : [[name, text]];
-          }),
-        ),
-      );
-    },
-
-    /** Fails when WSDL or login do not work. */
-    async probe(): Promise<void> {
-      await caller.load();
-      await authenticated().catch((error: unknown) => {
-        throw error instanceof SiteFault ? mpdErrorOf(error) : error;
-      });
+      return nodesAt(answer, root)
+        .map(
+          (node): CatalogueRecord =>
+            Object.fromEntries(
+              CATALOGUE_FIELDS.flatMap((name) => {
+                const text = textAt(node, fields[name]);
+                return text === null || text === '' ? [] : [[name, text]];
+              }),
+            ),
+        )
+        .filter(({ domain }) => options.mission === null || domain === undefined || domain === options.mission);
     },
 
     async close(): Promise<void> {

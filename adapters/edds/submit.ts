@@ -46,7 +46,8 @@ export function submitter(service: EddsService, clock: () => bigint, known: (req
       const id = parseRequestId(job.requestId);
       const submitted = id?.submittedAt ?? parseTime(job.details.SubmissionTime ?? '');
       const kind = submission.kind === 'stream' ? 'StreamRequest' : 'BatchRequest';
-      const fits = id === null || (id.type === submission.dataType && id.kind === kind);
+      const ours = id === null || service.mission === null || id.domain === service.mission;
+      const fits = ours && (id === null || (id.type === submission.dataType && id.kind === kind));
       if (fits && (submitted === null || submitted >= since - SKEW)) fitting.push(job);
     }
     return fitting.at(-1);

@@ -224,6 +224,31 @@ describe('EDDS behind the gateway, over HTTP', () => {
     expect(rows[0]!.n).toBe(0n);
   });
 
+  it('products made on request are delivered as files when a consumer asks for that', async () => {
+    const now = BigInt(Date.now()) * 1_000_000n;
+    const content = { start: now - 7200n * SECOND, end: now - 7195n * SECOND };
+    const refs = [];
+    for await (const one of client.listProducts({
+      content,
+      productFilter: { productType: 'Param', domain: null, sources: null, attributeFilter: null },
+    })) {
+      if (one.metadata.productRef.version === 0) refs.push(one.metadata.productRef);
+    }
+    mkdirSync(join(gateway.delivered, 'asked'));
+    const delivery = await client.deliverProductFiles(refs, `file://${gateway.delivered}/asked`);
+    const delivered = [];
+    for await (const one of delivery.files) delivered.push(one);
+    expect(delivered.map(({ success, cause }) => [success, cause])).toEqual(refs.map(() => [true, null]));
+    let samples = 0;
+    for (const file of files('asked')) {
+      for await (const element of readResponse([readFileSync(join(gateway.delivered, 'asked', file))])) {
+        expect(element.kind).toBe('param');
+        samples++;
+      }
+    }
+    expect([refs.length, files('asked').length, samples]).toEqual([3, 3, 51]);
+  });
+
   it('operators see all requests at EDDS, also those made elsewhere', async () => {
     const jobs = await gateway.gateway.orders.upstream(gateway.operator);
     expect(jobs.length).toBe(simulator.control.jobs().length);
