@@ -21,10 +21,16 @@ export interface DemoOptions {
 }
 
 const COMMENT = 'demo: everything to one folder';
+/** What consumers on ESA's stack try first; another when it is taken. */
+const MALTCP_PORT = 61616;
 
 /** Runs until the signal, or with `once` until the first delivery is verified; then everything it started is stopped. */
 export async function runDemo(options: DemoOptions, out: Output, signal: AbortSignal): Promise<ExitCode> {
-  const workspace = makeWorkspace({ ...options, port: await freePort(options.port) });
+  const workspace = makeWorkspace({
+    ...options,
+    port: await freePort(options.port),
+    malPort: await freePort(MALTCP_PORT),
+  });
   const log = createLog({ level: options.logLevel, format: 'auto', stream: options.stderr });
   const ended = new AbortController();
   const any = AbortSignal.any([signal, ended.signal]);

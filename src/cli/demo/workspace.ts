@@ -27,11 +27,13 @@ export interface WorkspaceOptions {
   /** Keep everything here; absent = a temporary folder. */
   readonly data?: string;
   readonly port: number;
+  /** Of maltcp. */
+  readonly malPort: number;
 }
 
 export const DOMAIN = 'demo';
 
-export function makeWorkspace({ cwd, dir, data, port }: WorkspaceOptions): Workspace {
+export function makeWorkspace({ cwd, dir, data, port, malPort }: WorkspaceOptions): Workspace {
   const temporary = data === undefined;
   if (dir !== undefined) checkFolders(resolve(cwd, dir), data === undefined ? null : resolve(cwd, data));
   const root = temporary ? mkdtempSync(join(tmpdir(), 'mpd-demo-')) : resolve(cwd, data);
@@ -44,8 +46,11 @@ export function makeWorkspace({ cwd, dir, data, port }: WorkspaceOptions): Works
   const yaml = stringify({
     gateway: { name: 'mpd-demo' },
     store: { dir: join(root, 'database') },
-    listen: { http: { port } },
-    access: { principals: [{ id: 'operator', role: 'operator' }] },
+    listen: { http: { port }, maltcp: { port: malPort } },
+    access: {
+      principals: [{ id: 'operator', role: 'operator' }],
+      mal: [{ cidr: '127.0.0.1/32', principal: 'operator', user: 'asserted' }],
+    },
     backends: [{ id: 'archive', kind: 'archive', domain: [DOMAIN], path: products, settle: '500ms' }],
     targets: { allow: [{ scheme: 'file', root: delivered }] },
   });
