@@ -246,7 +246,9 @@ describe('EDDS behind the gateway, over HTTP', () => {
         samples++;
       }
     }
-    expect([refs.length, files('asked').length, samples]).toEqual([3, 3, 51]);
+    expect([refs.length, files('asked').length]).toEqual([3, 3]);
+    // A sample each 100 ms for five seconds, both ends included.
+    expect([50, 51]).toContain(samples);
   });
 
   it('operators see all requests at EDDS, also those made elsewhere', async () => {
