@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Gateway, GatewayEvent, Principal } from '../../gateway/api.js';
@@ -56,6 +57,7 @@ interface Prepared {
 export function createPublisher(options: PublisherOptions): Publisher {
   const { gateway, broker, principals, bodies, capabilities, log } = options;
   const stopped = new AbortController();
+  setMaxListeners(0, stopped.signal);
   const callers = new Map<string, Principal | null>();
   const standing = new Map<bigint, boolean>();
   let refreshed = 0;

@@ -71,7 +71,7 @@ export function createEvents(store: Store<CoreTables>, access: Access): Events {
           yield* page.events;
           if (signal.aborted) return;
           if (page.full || woken) continue;
-          await Promise.race([next, delay(POLL_MS, signal)]);
+          await wokenOrLater(next, POLL_MS, signal);
           if (signal.aborted) return;
         }
       } finally {
@@ -81,7 +81,8 @@ export function createEvents(store: Store<CoreTables>, access: Access): Events {
   };
 }
 
-async function delay(ms: number, signal: AbortSignal): Promise<void> {
+/** Waits for the wake-up, but no longer than `ms`; leaves no timer and no listener behind. */
+async function wokenOrLater(woken: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const done = () => {
       clearTimeout(timer);
@@ -90,6 +91,7 @@ async function delay(ms: number, signal: AbortSignal): Promise<void> {
     };
     const timer = setTimeout(done, ms);
     signal.addEventListener('abort', done);
+    void woken.then(done);
     if (signal.aborted) done();
   });
 }
