@@ -41,9 +41,13 @@ export function readRunning(name: string): Running | undefined {
   }
 }
 
-export function writeRunning(name: string, running: Running): void {
-  writeFileSync(`${runningFile(name)}.new`, JSON.stringify(running), { mode: 0o600 });
-  renameSync(`${runningFile(name)}.new`, runningFile(name));
+export const writeRunning = (name: string, running: Running): void => replaceFile(runningFile(name), running);
+
+/** Readers see the old content or the new one, never a part. */
+function replaceFile(path: string, value: unknown): void {
+  const temporary = `${path}.${process.pid}.new`;
+  writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 });
+  renameSync(temporary, path);
 }
 
 export function forgetRunning(name: string): void {
@@ -65,13 +69,14 @@ const usersDir = join(stateDir, 'users');
 export function registerUser(): void {
   mkdirSync(usersDir, { recursive: true });
   const pid = process.env.VITEST_POOL_ID !== undefined && isMainThread ? process.ppid : process.pid;
-  writeFileSync(join(usersDir, String(pid)), JSON.stringify(processOf(pid)));
+  replaceFile(join(usersDir, String(pid)), processOf(pid));
 }
 
 /** True while a process that uses the servers is alive; forgets the others. */
 export function hasUsers(): boolean {
   let any = false;
   for (const file of readdirSync(usersDir)) {
+    if (!/^\d+$/.test(file)) continue;
     const path = join(usersDir, file);
     let user: ServerProcess | undefined;
     try {
