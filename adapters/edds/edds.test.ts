@@ -602,7 +602,11 @@ async function withLive(site: Site, run: (live: Live) => Promise<void>, profile:
     ...site.config,
     site: { ...(site.config.site as object | undefined), ...profile },
   };
-  let edds = await openEdds(store, simulator, config);
+  let edds = await openEdds(store, simulator, config).catch(async (error: unknown) => {
+    await store.close();
+    await simulator.stop();
+    throw error;
+  });
   const signal = AbortSignal.timeout(50_000);
   let { cursor } = await edds.backend.follow({ cursor: null, interest: null }, { signal });
   const told = new Set<string>();

@@ -143,7 +143,7 @@ export async function openEdds(
   const cache = await mkdtemp(join(tmpdir(), 'mpd-edds-'));
   const { site, ...rest } = config;
   const guard = createGuard({ allow: [] });
-  const backend = await createBackend(
+  const opening = createBackend(
     {
       id: 'solo',
       domain: ['esa', 'solo'],
@@ -167,12 +167,18 @@ export async function openEdds(
       clock: () => BigInt(Date.now()) * 1_000_000n,
     },
   );
+  const remove = () => rm(cache, { recursive: true, force: true });
+  const backend = await opening.catch(async (error: unknown) => {
+    guard.close();
+    await remove();
+    throw error;
+  });
   return {
     backend,
     async close() {
       await backend.close();
       guard.close();
-      await rm(cache, { recursive: true, force: true });
+      await remove();
     },
   };
 }
