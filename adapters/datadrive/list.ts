@@ -21,8 +21,6 @@ interface Position {
   readonly id: string;
 }
 
-const FIRST_PAGE = 100;
-
 /**
  * Pages through the index by (time, id) in a frozen view where there is one. A view that is lost is opened again after the
  * last document seen, so nothing is left out and nothing comes twice; `from` is never used.
@@ -38,7 +36,7 @@ export async function* listFiles(
   const { aliases, filter } = searchFor(query, catalogue, index.config);
   if (filter === null) return;
   const time = order === 'created' ? fields.created : fields.updated;
-  const size = Math.max(1, Math.min(limit, FIRST_PAGE, index.config.elasticsearch.pageSize));
+  const size = Math.max(1, Math.min(limit, index.config.elasticsearch.pageSize));
   const pages = readPages(index, { aliases, filter, time, position, size, signal });
   for await (const hits of pages) {
     const entries = await entriesOf(index, hits, signal);

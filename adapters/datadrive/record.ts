@@ -100,6 +100,19 @@ function toRaw(value: unknown, time: boolean): Raw | undefined {
 export function timeOf(value: unknown): bigint | null {
   if (typeof value === 'number') return Number.isFinite(value) ? BigInt(Math.floor(value)) * NS_PER_MS : null;
   if (typeof value !== 'string') return null;
+  const known = times.get(value);
+  if (known !== undefined) return known;
+  const time = parseText(value);
+  if (times.size >= MOST_TIMES) times.clear();
+  times.set(value, time);
+  return time;
+}
+
+/** One document names the same time several times, and its neighbours often too. */
+const times = new Map<string, bigint | null>();
+const MOST_TIMES = 1000;
+
+function parseText(value: string): bigint | null {
   const common = value.endsWith('Z') && (value.length === 20 || value.length === 24) ? Date.parse(value) : Number.NaN;
   if (!Number.isNaN(common)) return BigInt(common) * NS_PER_MS;
   return /^-?\d{5,}$/.test(value) ? BigInt(value) * NS_PER_MS : parseTime(value);
