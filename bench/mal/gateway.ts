@@ -1,61 +1,84 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { connect, type MalClient } from '../../src/client/index.js';
-import type { Product } from '../../src/mpd/index.js';
-import { testGateway } from '../../test/gateway.js';
-import { HELD_PRODUCTS, heldProducts } from '../../test/interop/held-products.js';
-import { product } from '../../test/interop/products.js';
+import type { ObjectRef } from '../../src/mal/index.js';
+import { javaMissing, startPeer } from '../../test/interop/java-peer.js';
 import { printTable, timed } from '../table.js';
 
+interface Provider {
+  readonly name: string;
+  readonly url: string;
+  /** So many new products of a type; absent where the bench does not measure it. */
+  publish?(count: number, type: string): void;
+  stop(): Promise<void>;
+}
+
+const BULK = ['10:ten:0', '1000:thousand:0', '10:small:1000', '10:large:1048576'];
+
 /**
- * A whole gateway over maltcp, PostgreSQL below it, driven by our client in the same process: lists of 0, 10 and 1 000 entries,
- * getProducts, and the way of new products from the backend through journal, ledger and event log to 1 and 10 subscribers.
+ * A whole gateway over maltcp, PostgreSQL below it, and ESA's Java provider, which keeps its products in memory, each in a process
+ * of its own and driven by our client: lists of 0, 10 and 1 000 entries, getProducts; of the gateway also the way of new products
+ * from the backend through journal, ledger and event log to 1 and 10 subscribers.
  */
 export async function malGatewayBench(): Promise<void> {
-  const id = 'bench';
-  const held = heldProducts(id);
-  const add = (count: number, type: string, size: number): Product[] => {
-    const made = Array.from({ length: count }, (_, i) =>
-      product(`${type}-${i}`, { domain: ['test', 'bulk'], type, body: new Uint8Array(size) }),
-    );
-    for (const each of made) held.put(each);
-    return made;
-  };
-  add(10, 'ten', 0);
-  add(1000, 'thousand', 0);
-  const small = add(10, 'small', 1000);
-  const large = add(10, 'large', 2 ** 20);
-  const gateway = await testGateway({
-    config: {
-      listen: { http: { enabled: false }, maltcp: { port: 0 } },
-      access: {
-        principals: [{ id: 'operator', role: 'operator' }, { id: 'bench' }],
-        mal: [{ cidr: '127.0.0.1/32', principal: 'bench', user: 'asserted' }],
-      },
-      backends: [{ id, kind: 'module', module: HELD_PRODUCTS, domain: ['test'] }],
-    },
-  });
-  const clients: MalClient[] = [];
-  const open = (): MalClient => {
-    const client = connect(`${gateway.urls.maltcp}/` as `maltcp://${string}`);
-    clients.push(client);
-    return client;
-  };
-  try {
-    const client = open();
-    printTable(['lists', 'in flight 1, /s', '8', '32'], await lists(client));
-    printTable(
-      ['getProducts', 'first update, ms', 'all, ms', 'MB/s'],
-      [
-        ['10 × 1 kB', ...(await gets(client, small, 200))],
-        ['10 × 1 MiB', ...(await gets(client, large, 10))],
-      ],
-    );
-    const rows: (readonly (string | number)[])[] = [];
-    for (const subscribers of [1, 10]) rows.push(await publications(open(), open, held.put, subscribers));
-    printTable(['new products to subscribers', 'products/s', 'notifications/s'], rows);
-  } finally {
-    for (const client of clients) await client.close();
-    await gateway.close();
+  const missing = await javaMissing();
+  if (missing !== null) console.log(`without ESA's provider: ${missing}`);
+  const starts = [startGateway, ...(missing === null ? [startEsa] : [])];
+  const listed: (readonly (string | number)[])[] = [];
+  const got: (readonly (string | number)[])[] = [];
+  const heard: (readonly (string | number)[])[] = [];
+  for (const start of starts) {
+    const provider = await start();
+    const clients: MalClient[] = [];
+    const open = (): MalClient => {
+      const client = connect(`${provider.url}/` as `maltcp://${string}`);
+      clients.push(client);
+      return client;
+    };
+    try {
+      const client = open();
+      listed.push(...(await lists(client)).map(([what, ...rates]) => [`${what}, ${provider.name}`, ...rates]));
+      got.push([`10 × 1 kB, ${provider.name}`, ...(await gets(client, 'small', 200))]);
+      got.push([`10 × 1 MiB, ${provider.name}`, ...(await gets(client, 'large', 20))]);
+      const { publish } = provider;
+      if (publish === undefined) continue;
+      for (const subscribers of [1, 10]) heard.push(await publications(open(), open, publish, subscribers));
+    } finally {
+      for (const client of clients) await client.close();
+      await provider.stop();
+    }
   }
+  printTable(['lists', '1 in flight, /s', '8', '32'], listed);
+  printTable(['getProducts', 'first update, ms', 'p99', 'all, ms', 'MB/s'], got);
+  printTable(['new products to subscribers', 'products/s', 'notifications/s'], heard);
+}
+
+async function startGateway(): Promise<Provider> {
+  const file = fileURLToPath(new URL('./gateway-process.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--import', 'tsx', file, ...BULK], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout }).once('line', resolve);
+    child.once('exit', () => reject(new Error('the gateway ended')));
+  });
+  return {
+    name: 'gateway',
+    url,
+    publish: (count, type) => child.stdin.write(`publish ${count} ${type}\n`),
+    async stop() {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
+async function startEsa(): Promise<Provider> {
+  const bulk = BULK.flatMap((spec) => ['--bulk', spec]);
+  const peer = await startPeer('EsaProvider', ['--limit', '100000', '--empty', ...bulk], ['done']);
+  const ready = await peer.waitFor(({ event }) => event === 'ready');
+  const { uri } = (ready.services as { ProductRetrieval: { uri: string } }).ProductRetrieval;
+  return { name: 'ESA 12.2', url: uri.replace(/\/[^/]*$/, ''), stop: () => peer.stop() };
 }
 
 const typed = (productType: string) => ({ productType, domain: null, sources: null, attributeFilter: null });
@@ -94,8 +117,11 @@ async function lists(client: MalClient): Promise<(readonly (string | number)[])[
   return rows;
 }
 
-async function gets(client: MalClient, products: readonly Product[], rounds: number): Promise<number[]> {
-  const refs = products.map(({ productMetadata }) => productMetadata.productRef);
+async function gets(client: MalClient, type: string, rounds: number): Promise<number[]> {
+  const refs = Array.from(
+    { length: 10 },
+    (_, i): ObjectRef => ({ domain: ['peer', 'bulk'], type: 'Product', key: `${type}-${i}`, version: 1 }),
+  );
   const firsts: number[] = [];
   const totals: number[] = [];
   let bytes = 0;
@@ -110,13 +136,13 @@ async function gets(client: MalClient, products: readonly Product[], rounds: num
     totals.push(performance.now() - start);
   }
   const all = totals.reduce((sum, ms) => sum + ms, 0);
-  return [median(firsts), median(totals), bytes / 1000 / all];
+  return [quantile(firsts, 0.5), quantile(firsts, 0.99), quantile(totals, 0.5), bytes / 1000 / all];
 }
 
 async function publications(
   client: MalClient,
   open: () => MalClient,
-  put: (product: Product) => void,
+  publish: (count: number, type: string) => void,
   subscribers: number,
 ): Promise<readonly (string | number)[]> {
   const type = `fresh-${subscribers}`;
@@ -136,11 +162,12 @@ async function publications(
   );
   const { seconds } = await timed(async () => {
     const all = Promise.all(heard.map((listen) => listen()));
-    for (let i = 0; i < count; i++) put(product(`${type}-${i}`, { domain: ['test', 'bulk'], type }));
+    publish(count, type);
     await all;
   });
   await client.cancelStandingOrder(orderID);
   return [`${subscribers} subscriber${subscribers === 1 ? '' : 's'}`, count / seconds, (count * subscribers) / seconds];
 }
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+const quantile = (values: readonly number[], part: number): number =>
+  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))]!;
