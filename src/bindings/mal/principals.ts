@@ -30,6 +30,8 @@ interface Known {
 
 /** How old what is known of a principal may be. */
 const FRESH_MS = 1000;
+/** Peers whose rule is remembered. */
+const KNOWN_PEERS = 1000;
 
 /** @throws MpdError Invalid naming the rule that is no network */
 export function createPrincipals(
@@ -39,6 +41,7 @@ export function createPrincipals(
 ): MalPrincipals {
   const compiled = rules.map(compileRule);
   const known = new Map<string, Known>();
+  const ruled = new Map<string, MalRule | null>();
 
   function find(id: string, asserted: boolean): Promise<Principal> {
     const name = `${asserted} ${id}`;
@@ -50,15 +53,25 @@ export function createPrincipals(
     return principal;
   }
 
+  function ruleFor(address: string, authenticationId: string): MalRule | null {
+    const peer = `${address} ${authenticationId}`;
+    const before = ruled.get(peer);
+    if (before !== undefined) return before;
+    const rule = compiled.find(({ fits }) => fits(address, authenticationId))?.rule ?? null;
+    if (ruled.size >= KNOWN_PEERS) ruled.clear();
+    ruled.set(peer, rule);
+    return rule;
+  }
+
   return {
     async authenticate({ header, peer }) {
       const authenticationId = Buffer.from(header.authenticationId).toString('hex');
-      const found = compiled.find(({ fits }) => fits(peer.address, authenticationId));
-      if (found === undefined) {
+      const rule = ruleFor(peer.address, authenticationId);
+      if (rule === null) {
         throw malError('Authentication Failed', `no rule of access.mal lets ${peer.address || 'this peer'} in`);
       }
-      const asserted = found.rule.user === 'asserted';
-      return { principal: await find(found.rule.principal, asserted), mustEqual: !asserted };
+      const asserted = rule.user === 'asserted';
+      return { principal: await find(rule.principal, asserted), mustEqual: !asserted };
     },
     async current(id) {
       try {

@@ -50,10 +50,13 @@ export async function* mergeListings(
       await advance(first);
     }
   } finally {
-    stop.abort();
+    stop.abort(ENDED);
     await Promise.allSettled(sources.map((source) => source.iterator.return?.()));
   }
 }
+
+/** One for all: an abort without a reason makes an error with its stack, for each listing. */
+const ENDED = new Error('the listing has ended');
 
 function before({ metadata: a }: Entry, { metadata: b }: Entry): boolean {
   if (a.creationDate !== b.creationDate) return a.creationDate < b.creationDate;
