@@ -14,6 +14,9 @@ export interface Receiver {
   readonly write: (bytes: Uint8Array) => Promise<void>;
 }
 
+/** Writes the bytes of a file, or gives a file of the cache that has them and takes its place. */
+export type Make = (receiver: Receiver) => Promise<CachedFile | undefined> | Promise<void>;
+
 export interface CacheOptions {
   readonly folder: string;
   readonly maxBytes: number;
@@ -48,14 +51,15 @@ export function fileCache(options: CacheOptions) {
     }
   };
 
-  const receive = async (key: string, make: (receiver: Receiver) => Promise<void>): Promise<CachedFile> => {
+  const receive = async (key: string, make: Make): Promise<CachedFile> => {
     const path = fileOf(key);
     const temporary = `${path}.${randomUUID()}.part`;
     const hash = createHash('sha256');
     let bytes = 0;
     const handle = await open(temporary, 'wx', 0o600);
+    let taken: CachedFile | undefined;
     try {
-      await make({
+      const given = await make({
         async write(chunk) {
           hash.update(chunk);
           bytes += chunk.length;
@@ -63,14 +67,16 @@ export function fileCache(options: CacheOptions) {
         },
       });
       await handle.close();
+      taken = given ?? undefined;
       await evict(bytes);
-      await rename(temporary, path);
+      await rename(taken?.path ?? temporary, path);
+      if (taken !== undefined) await rm(temporary, { force: true });
     } catch (error) {
       await handle.close().catch(() => undefined);
       await rm(temporary, { force: true });
       throw error;
     }
-    const made = { path, bytes, sha256: hash.digest() };
+    const made = taken === undefined ? { path, bytes, sha256: hash.digest() } : { ...taken, path };
     known.set(key, made);
     return made;
   };
@@ -93,7 +99,7 @@ export function fileCache(options: CacheOptions) {
     },
 
     /** The file, made when it is not there; shared by all who ask while it is being made. */
-    async obtain(key: string, make: (receiver: Receiver) => Promise<void>): Promise<CachedFile> {
+    async obtain(key: string, make: Make): Promise<CachedFile> {
       const there = await this.get(key);
       if (there !== null) return there;
       const under = making.get(key);
@@ -102,6 +108,9 @@ export function fileCache(options: CacheOptions) {
       making.set(key, promise);
       return promise;
     },
+
+    /** The file under this key goes to another one. */
+    forget: (key: string): void => void known.delete(key),
 
     async drop(key: string): Promise<void> {
       known.delete(key);

@@ -109,17 +109,21 @@ export function opener(options: OpenerOptions) {
           values,
           async (fetched) => {
             await merger.add(fetched);
-            await cache.drop(partKey(fetched.requestId, fetched.ordinal));
+            if (fetched.last !== true || fetched.ordinal > 1)
+              await cache.drop(partKey(fetched.requestId, fetched.ordinal));
             tell(`part ${fetched.ordinal} of EDDS request ${fetched.requestId} is here`);
           },
           closing,
           tell,
         );
-        const { problems } = await merger.end();
+        const { problems, only } = await merger.end();
         if (problems > 0) tell(`${problems} elements of the response could not be read and were left out`);
         const now = Date.now();
         for (const [other, time] of madeAt) if (now - time > options.reuse) madeAt.delete(other);
         madeAt.set(key, now);
+        if (only === null) return undefined;
+        cache.forget(partKey(only.requestId, only.ordinal));
+        return only.file;
       });
     } finally {
       making.delete(key);

@@ -91,23 +91,23 @@ function ended(requestId: string, status: JobStatus): MpdError {
   });
 }
 
-/** What the merging of parts found. */
+/** What the merging of parts came to. */
 export interface Merged {
-  readonly parts: number;
   readonly problems: number;
+  /** The one part there was, which is the result as it came. */
+  readonly only: StoredPart | null;
 }
 
-/** Writes the elements of parts as one response; a single part goes through as it came. */
+/** Writes the elements of parts as one response; a single part is taken as it came. */
 export function partMerger(receiver: Receiver) {
   let writer: ResponseWriter | null = null;
-  let parts = 0;
   let problems = 0;
+  let only: StoredPart | null = null;
 
   return {
     async add(part: StoredPart): Promise<void> {
-      parts++;
-      if (parts === 1 && part.last === true) {
-        for await (const chunk of createReadStream(part.file.path)) await receiver.write(chunk as Buffer);
+      if (part.ordinal === 1 && part.last === true) {
+        only = part;
         return;
       }
       let text = '';
@@ -142,7 +142,7 @@ export function partMerger(receiver: Receiver) {
     },
     async end(): Promise<Merged> {
       if (writer !== null) await receiver.write(Buffer.from((writer as ResponseWriter).tail()));
-      return { parts, problems };
+      return { problems, only };
     },
   };
 }
