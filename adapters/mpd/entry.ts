@@ -32,11 +32,19 @@ export function remoteOf(metadata: ProductMetadata, domains: readonly (readonly 
     version,
     metadata,
     json,
-    digest: createHash('sha256').update(json).digest('base64url'),
+    digest: digestOf(metadata),
     revision: revisionOf(metadata),
     updatedNs: metadata.fileMetadata?.updateDate ?? metadata.creationDate,
   };
 }
+
+/** Of the metadata; links that a provider signs anew for each listing are no change. */
+const digestOf = (metadata: ProductMetadata): string => {
+  const externalURI = metadata.externalURI?.replace(/[?#].*$/s, '') ?? null;
+  return createHash('sha256')
+    .update(JSON.stringify(encodeJson(ProductMetadata, { ...metadata, externalURI })))
+    .digest('base64url');
+};
 
 /** What tells one content from another: the checksum where the provider gives one, else all that changes with the bytes. */
 export function revisionOf({ checksum, fileMetadata, productRef, creationDate }: ProductMetadata): string {

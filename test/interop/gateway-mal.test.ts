@@ -190,6 +190,25 @@ describe('publications', () => {
     expect(seen.map(({ user, orderID }) => [user, orderID])).toEqual([['alice', own]]);
   });
 
+  it('end for a subscriber that is disabled, though its connection stays', async () => {
+    const { gateway, held } = await setup({ mal: [{ ...LOOPBACK, user: 'asserted' }] });
+    const alice = client(gateway.urls.maltcp!);
+    await alice.submitStandingOrder(order('bob'));
+    const seen = collect(await alice.watchProducts());
+    held.put(fresh('before'));
+    await arrived(seen, 1);
+    await gateway.gateway.access.setDisabled('alice', true);
+    await sleep(2100);
+    held.put(fresh('after'));
+    await expect.poll(async () => (await failure(keys(alice))).code).toBe('Authorisation Fail');
+    await sleep(300);
+    expect(seen).toHaveLength(1);
+    await gateway.gateway.access.setDisabled('alice', false);
+    await sleep(2100);
+    held.put(fresh('again'));
+    await arrived(seen, 2);
+  });
+
   it('come from the log: what another gateway of the database delivers reaches subscribers here', async () => {
     const first = await setup();
     const second = await setup({ share: first, config: { delivery: { workers: 0 } } });
