@@ -160,6 +160,8 @@ const rawSend = async () => {
   await session.remove(path).catch(() => undefined);
   const handle = await session.open(path, 'wx');
   await writeWindowed(session, handle, await rawGet());
+  // As the target does: otherwise the disk of the server would be compared, not the clients.
+  await session.sync(handle);
   await session.close(handle);
 };
 compare(`${mib} MiB from S3 to SFTP, size checked`, await inTurn(3, () => send('remote'), rawSend), 1.1);
