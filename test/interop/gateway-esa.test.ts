@@ -349,3 +349,51 @@ describe.skipIf(missing !== null).each(['fixed', 'variable', 'split'] as const)(
     });
   },
 );
+
+describe.skipIf(missing !== null)(
+  `ESA's consumer of a whole gateway over malhttp${missing === null ? '' : ` (${missing})`}`,
+  () => {
+    it('lists, orders, cancels and hears of new products', async () => {
+      const id = `held-malhttp-${randomUUID()}`;
+      const held = heldProducts(id);
+      for (const each of products.slice(0, 3)) held.put(each);
+      const gateway = await testGateway({
+        config: {
+          listen: { http: { enabled: false }, malhttp: { port: 0 } },
+          access: {
+            principals: [{ id: 'operator', role: 'operator' }, { id: 'esa' }],
+            mal: [{ cidr: '127.0.0.1/32', principal: 'esa', user: 'asserted' }],
+          },
+          backends: [{ id, kind: 'module', module: HELD_PRODUCTS, domain: ['test'] }],
+        },
+      });
+      const consumer = await startPeer('EsaConsumer', ['--base', `${gateway.urls.malhttp}/`], ['end']);
+      try {
+        const run = async (line: string): Promise<readonly Event[]> => {
+          const events = await consumer.command(line);
+          expect(events.filter(({ event }) => event === 'error')).toEqual([]);
+          return events;
+        };
+        expect((await run('list --type image')).filter(({ event }) => event === 'product')).toHaveLength(2);
+        const submitted = await run('submit --type fresh --user jane --method SERVICE_JUST_METADATA');
+        const orderID = submitted.find(({ event }) => event === 'result')!.orderID as string;
+        expect((await run('orders')).filter(({ event }) => event === 'order')).toHaveLength(1);
+        await run('watch --background --op deliver --sub all');
+        const from = consumer.events.length;
+        held.put(product('fresh-1', { type: 'fresh' }));
+        expect(await consumer.waitFor(({ event }) => event === 'delivery', from)).toMatchObject({
+          header: { keyValues: [{ value: 'jane' }, { value: orderID }] },
+        });
+        await run(`cancel ${orderID}`);
+        const again = await consumer.command(`cancel ${orderID}`);
+        expect(again[0]).toMatchObject({
+          event: 'error',
+          error: { number: 4, extra: { type: 'Long', value: orderID } },
+        });
+      } finally {
+        await consumer.stop();
+        await gateway.close();
+      }
+    });
+  },
+);

@@ -16,6 +16,7 @@ import {
 } from '../../mal/index.js';
 import {
   invalid,
+  isMpdError,
   mpdArea,
   mpdRegistry,
   OrderManagement,
@@ -108,7 +109,11 @@ export function createMalBinding(options: MalBindingOptions): MalBinding {
       endpoints,
       log,
       authenticate: principals.authenticate,
-      toMalError: malErrorOf,
+      toMalError(error, operation) {
+        if (isMpdError(error, 'Internal'))
+          options.log.error({ err: error, operation: operation.name }, 'internal error');
+        return malErrorOf(error, operation);
+      },
       limits: { total: listen.interactions },
     });
     const published = listen.publicUri === null ? null : hostOf(listen.publicUri, scheme);
