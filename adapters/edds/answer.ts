@@ -46,8 +46,11 @@ export function answerReader(options: AnswerOptions): AnswerReader {
   let attachment: string | null = null;
   let inContent = 0;
   let digits = '';
+  let padded = false;
   let markup = '';
   let kept = 0;
+  /** The last chunk ended within a tag. */
+  let inTag = false;
 
   const atContent = (): boolean =>
     content.length > 0 &&
@@ -61,11 +64,18 @@ export function answerReader(options: AnswerOptions): AnswerReader {
   const decode = (text: string): void => {
     const clean = /\s/.test(text) ? text.replace(/\s+/g, '') : text;
     if (clean === '') return;
-    if (/[^A-Za-z0-9+/=]/.test(clean)) throw xml.fail('the content is not base64');
+    if (padded) throw xml.fail('the content is not base64');
     form = 'base64';
     digits += clean;
     const whole = digits.length - (digits.length % 4);
-    if (whole > 0) out.push(Buffer.from(digits.slice(0, whole), 'base64'));
+    if (whole > 0) {
+      const bytes = Buffer.from(digits.slice(0, whole), 'base64');
+      // Foreign characters are skipped by the decoder, so that too little comes out.
+      const padding = digits[whole - 1] !== '=' ? 0 : digits[whole - 2] === '=' ? 2 : 1;
+      if (bytes.length !== (whole / 4) * 3 - padding) throw xml.fail('the content is not base64');
+      padded = padding > 0;
+      out.push(bytes);
+    }
     digits = digits.slice(whole);
   };
   const inside = (): boolean => inContent > 0 && stack.length > inContent;
@@ -128,7 +138,7 @@ export function answerReader(options: AnswerOptions): AnswerReader {
       let at = 0;
       while (at < chunk.length) {
         // Within base64 nothing but the next tag matters.
-        if (inContent > 0 && !inside() && (form === 'none' || form === 'base64')) {
+        if (!inTag && inContent > 0 && !inside() && (form === 'none' || form === 'base64')) {
           const tag = chunk.indexOf(0x3c, at);
           const end = tag < 0 ? chunk.length : tag;
           if (end > at) decode(Buffer.from(chunk.buffer, chunk.byteOffset + at, end - at).toString('latin1'));
@@ -136,7 +146,11 @@ export function answerReader(options: AnswerOptions): AnswerReader {
           if (at >= chunk.length) break;
         }
         const next = nextTagEnd(chunk, at, inContent > 0 && !inside());
-        xml.write(chunk.subarray(at, next));
+        const piece = chunk.subarray(at, next);
+        const opened = piece.lastIndexOf(0x3c);
+        const closed = piece.lastIndexOf(0x3e);
+        if (opened !== closed) inTag = opened > closed;
+        xml.write(piece);
         at = next;
       }
       if (form === 'inline' && markup.length > 65_536) flushMarkup();
