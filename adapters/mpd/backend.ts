@@ -86,10 +86,17 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
     }
   }
 
+  let ordering: Promise<void> = Promise.resolve();
+  /** One at a time, so that the second sees what the first has made. */
+  const order = (signal: AbortSignal): Promise<void> => {
+    ordering = ordering.catch(() => undefined).then(() => ensureOrder(service, config, signal));
+    return ordering;
+  };
+
   async function keepSubscribed(signal: AbortSignal): Promise<void> {
+    let lost = false;
     while (config.subscribe && !signal.aborted) {
       try {
-        let lost = false;
         const onState = (state: 'registered' | 'lost'): void => {
           if (state === 'lost') lost = true;
           if (state === 'registered' && lost) {
@@ -97,13 +104,11 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
             complete = true;
             listing.wake();
             // A provider that keeps nothing over a restart has forgotten the order.
-            ensureOrder(service, config, signal).catch((error: unknown) =>
-              log.warn({ err: error }, 'no standing order'),
-            );
+            order(signal).catch((error: unknown) => log.warn({ err: error }, 'no standing order'));
           }
         };
         const products = await service.watch(config.user, onState, signal);
-        await ensureOrder(service, config, signal);
+        await order(signal);
         for await (const { productMetadata } of products) {
           const remote = remoteOf(productMetadata, config.domains);
           if (remote !== null) await index.write([remote], scanning, config.quirks === 'esa-12.2');
@@ -114,6 +119,7 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
           log.info({ err: error }, 'the provider does not deliver products: it is followed by listing alone');
           return;
         }
+        lost = true;
         log.warn({ err: error }, 'not subscribed at the provider; tried again');
       }
       await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);

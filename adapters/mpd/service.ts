@@ -7,12 +7,14 @@ import {
   ENCODINGS,
   isMalError,
   type MalhttpClient,
+  malError,
   malhttpClient,
   maltcpClient,
   type ObjectRef,
 } from '../../src/mal/index.js';
 import {
   fromMalError,
+  type MpdError,
   mpdArea,
   mpdRegistry,
   OrderManagement,
@@ -63,7 +65,12 @@ export async function mpdService(config: MpdConfig, guard: Guard): Promise<MpdSe
     transport = http;
   } else {
     const dial = (host: string, port: number) =>
-      guarded.connect(`maltcp://${host.includes(':') ? `[${host}]` : host}:${port}`);
+      guarded
+        .connect(`maltcp://${host.includes(':') ? `[${host}]` : host}:${port}`, { timeoutMs: config.timeout })
+        .catch((error: MpdError) => {
+          if (error.class === 'refuse') throw error;
+          throw malError('Destination Transient', error.message, error);
+        });
     transport = maltcpClient({ encoding, dial });
   }
   const session = createSession({ transport, grammar: createGrammar(mpdRegistry), timeoutMs: config.timeout });
