@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend, BackendFactory, Health } from '../../src/gateway/backend.js';
+import { createWaker } from '../../src/gateway/waker.js';
 import { bundledMapping, loadMapping, productMapper } from '../../src/mapping/index.js';
 import { invalid, unknown } from '../../src/mpd/index.js';
 import { holdLease, type Store } from '../../src/store/index.js';
@@ -19,7 +20,6 @@ import { eddsService } from './service.js';
 import { overlay, type SiteProfile, siteProfile } from './site.js';
 import { submitter } from './submit.js';
 import { CHANNEL, type EddsTables } from './tables.js';
-import { createWaker } from './waker.js';
 
 const LEASE_MS = 10_000;
 
