@@ -52,6 +52,7 @@ export async function transfer(
   const either = AbortSignal.any([signal, stall.signal]);
   const deliveryId = (id: bigint): string => `${options.storeId}-${id}`;
   let failure = (): TransferError | null => null;
+  let endIfUnread = async (): Promise<void> => undefined;
   try {
     if (abandoned !== null) await target.clean(uri, filename, deliveryId(abandoned), either);
     if (row.was !== 'queued') {
@@ -65,6 +66,7 @@ export async function transfer(
     const source = await open(claimed, backend, either, stall.touch);
     const checked = checkedStream(source, claimed, stall);
     failure = checked.failure;
+    endIfUnread = checked.endIfUnread;
     const putting = target.put(
       uri,
       filename,
@@ -88,6 +90,7 @@ export async function transfer(
     throw signal.aborted ? signal.reason : (failure() ?? faultOf(error));
   } finally {
     stall.end();
+    await endIfUnread().catch(() => undefined);
   }
 }
 
@@ -148,12 +151,14 @@ function checkedStream(body: Body, { row, entry }: Claimed, stall: StallWatch) {
   const check = claimCheck(free ? null : claim);
   let result: ClaimResult | null = null;
   let failure: TransferError | null = null;
+  let begun = false;
   const fail = (error: TransferError): MpdError => {
     failure = error;
     return error.fault;
   };
   async function* stream(): AsyncGenerator<Uint8Array> {
     let bytes = 0;
+    begun = true;
     try {
       for await (const chunk of body.stream) {
         stall.touch();
@@ -173,6 +178,10 @@ function checkedStream(body: Body, { row, entry }: Claimed, stall: StallWatch) {
     stream: stream(),
     /** The source's own failure, however the target passed it on. */
     failure: () => failure,
+    /** A target that failed before it read anything leaves the body to us. */
+    endIfUnread: async () => {
+      if (!begun) await endUnread(body);
+    },
     result: (put: PutResult): LandedFile['sourceCheck'] => {
       if (free) return Buffer.from(claim.value).equals(put.checksum) ? 'ok' : 'mismatch';
       return result?.check ?? 'none';
