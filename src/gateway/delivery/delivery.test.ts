@@ -286,6 +286,30 @@ describe('delivery', () => {
     });
   });
 
+  it('a body that its target never began to read is let go', async () => {
+    const open = backend.open;
+    let ended = 0;
+    backend.open = async (...args) => {
+      const body = await open.call(backend, ...args);
+      const stream: AsyncIterableIterator<Uint8Array> = {
+        [Symbol.asyncIterator]: () => stream,
+        next: async () => ({ done: true, value: undefined }),
+        return: async () => {
+          ended += 1;
+          return { done: true, value: undefined };
+        },
+      };
+      return { ...body, stream };
+    };
+    faults.put = async () => {
+      throw deliveryFailed('no room before the first byte', 'fatal');
+    };
+    await bench.queue(await bench.order(), backend.put('k', 'x'));
+    bench.workers();
+    await settled(['dead']);
+    expect(ended).toBe(1);
+  });
+
   it('a source that fails half way leaves nothing and is tried again', async () => {
     const entry = backend.put('k', 'content');
     let calls = 0;
