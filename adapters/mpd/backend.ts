@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend, BackendFactory } from '../../src/gateway/backend.js';
+import { createWaker } from '../../src/gateway/waker.js';
 import { decodeJson } from '../../src/mal/index.js';
 import { isMpdError, ProductType, unknown } from '../../src/mpd/index.js';
 import { holdLease, type Store } from '../../src/store/index.js';
@@ -14,7 +15,6 @@ import { askedDomain, ensureOrder } from './orders.js';
 import { listCreated } from './scanner.js';
 import { mpdService } from './service.js';
 import { CHANNEL, type MpdTables } from './tables.js';
-import { createWaker } from './waker.js';
 
 const LEASE_MS = 10_000;
 const RETRY_MS = 1000;
