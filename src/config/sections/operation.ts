@@ -4,9 +4,9 @@ import { choice, duration, flag, integer, size } from '../fields.js';
 export const deliverySection = z
   .strictObject({
     workers: integer('Transfers at the same time in this process; 0 = this process delivers nothing.', 0, 256).prefault(
-      8,
+      16,
     ),
-    perTarget: integer('Transfers at the same time to one target.', 1, 256).prefault(4),
+    perTarget: integer('Transfers at the same time to one target.', 1, 256).prefault(8),
     deadline: duration(
       'How long a delivery without any progress is tried before it is a dead letter; orders may say otherwise.',
       1000,
