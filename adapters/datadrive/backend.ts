@@ -81,7 +81,7 @@ function bytesOf(
 }
 
 /** Hosts that the configuration names, and no others. */
-function rulesOf(config: DataDriveConfig): readonly AllowRule[] {
+export function rulesOf(config: DataDriveConfig): readonly AllowRule[] {
   const { elasticsearch, s3, pep, middleware, login } = config;
   const urls = [elasticsearch.url, s3?.endpoint, pep?.url, middleware?.url, login?.cam?.url, ...(pep?.links ?? [])];
   const rules = urls.flatMap((text): readonly AllowRule[] => {
@@ -94,7 +94,7 @@ function rulesOf(config: DataDriveConfig): readonly AllowRule[] {
   return [...rules, ...[...virtualHosts, ...amazon].map((host) => ({ scheme: 'https', host }))];
 }
 
-async function objectTypesOf({ id, objectTypes }: DataDriveConfig): Promise<readonly ObjectType[]> {
+export async function objectTypesOf({ id, objectTypes }: DataDriveConfig): Promise<readonly ObjectType[]> {
   if (!objectTypes) return [];
   try {
     return JSON.parse(await readFile(objectTypes, 'utf8')) as readonly ObjectType[];

@@ -121,7 +121,7 @@ function objectTypesOf(names: readonly string[], { rules }: Catalogue): readonly
 }
 
 /** The part of every rule is this one field, unchanged. */
-function isPlain({ rules }: Catalogue, part: 'source' | 'contentStart' | 'contentEnd', field: string): boolean {
+export function isPlain({ rules }: Catalogue, part: 'source' | 'contentStart' | 'contentEnd', field: string): boolean {
   const all = [rules.common[part], ...rules.types.filter((rule) => rule[part]).map((rule) => rule[part])];
   return all.every(
     (source) => source !== undefined && source.from.length === 1 && source.from[0] === field && isUnchanged(source),

@@ -30,6 +30,7 @@ interface Mapping {
   readonly type?: string;
   readonly index?: boolean;
   readonly ignore_above?: number;
+  readonly normalizer?: string;
   readonly fields?: Readonly<Record<string, Mapping>>;
   readonly properties?: Readonly<Record<string, Mapping>>;
 }
@@ -77,11 +78,14 @@ export function readFields(properties: Readonly<Record<string, Mapping>>, prefix
 function infoOf(path: string, mapping: Mapping): FieldInfo {
   const type = mapping.type ?? 'object';
   const range = RANGES[type] ?? null;
-  const kind = KINDS[type] ?? 'other';
+  // A normalised text is not compared as it is written.
+  const kind = mapping.normalizer === undefined ? (KINDS[type] ?? 'other') : 'other';
   const limit = (one: Mapping): number | null => one.ignore_above ?? null;
   if (mapping.index === false) return { kind, exact: null, ignoreAbove: null, range };
   if (kind !== 'text') return { kind, exact: path, ignoreAbove: limit(mapping), range };
-  const part = Object.entries(mapping.fields ?? {}).find(([, one]) => one.type === 'keyword' && one.index !== false);
+  const part = Object.entries(mapping.fields ?? {}).find(
+    ([, one]) => one.type === 'keyword' && one.index !== false && !one.normalizer,
+  );
   return { kind, exact: part ? `${path}.${part[0]}` : null, ignoreAbove: part ? limit(part[1]) : null, range };
 }
 

@@ -41,6 +41,9 @@ export class DirectSearch {
     if (path[0] === '_cluster') return this.#forward(exchange, 'GET', '/_cluster/health', undefined);
     if (method === 'POST' && path.length === 1 && last === '_search') return this.#search(exchange, caller, undefined);
     const names = path[0] ?? '';
+    // Saved searches of everyone, as the page that lists them has them.
+    if (method === 'POST' && last === '_search' && path.length === 2 && names === this.repository.savedSearches)
+      return this.#forward(exchange, 'POST', `/${names}/_search`, await readJson(exchange.request));
     if (method === 'POST' && path.length === 2 && last === '_search' && this.#isOurs(names))
       return this.#search(exchange, caller, names);
     if (method === 'POST' && (last === '_pit' || last === 'point_in_time') && this.#isOurs(names)) {

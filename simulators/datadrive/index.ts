@@ -104,7 +104,7 @@ export async function startDataDriveSimulator(options: DataDriveSimulatorOptions
   );
   const aliases = Object.fromEntries(repository.objectTypes.map(({ name }) => [name, repository.aliasOf(name)]));
   const access = new Access(options.users ?? defaultUsers, options.policies ?? []);
-  const searches = new SavedSearches(node, `${prefix}ocs-saved-searches`, Object.values(aliases).join(','));
+  const searches = new SavedSearches(node, repository.savedSearches, Object.values(aliases).join(','));
   const warn = (text: string): void =>
     note({ at: new Date(now()).toISOString(), method: 'WS', path: text, user: null, status: 0 });
   const identity = options.identity ?? 'datadrive-sim';

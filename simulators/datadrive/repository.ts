@@ -74,6 +74,10 @@ export class Repository {
     return this.prefix + type;
   }
 
+  get savedSearches(): string {
+    return `${this.prefix}ocs-saved-searches`;
+  }
+
   indexOf(type: string): string {
     return `${this.prefix}ocs-${type}-v1`;
   }

@@ -6,6 +6,7 @@ import { usage } from '../exit-codes.js';
 import { readSelection, type SelectionOptions, selectionOptions } from '../input/selection.js';
 import type { Column } from '../output/table.js';
 import type { Runner } from '../runner.js';
+import { filterImportCommand } from './filter-import.js';
 
 const columns: readonly Column<NamedFilter>[] = [
   { head: 'FILTER', text: ({ owner, name }) => `${owner}/${name}` },
@@ -14,7 +15,8 @@ const columns: readonly Column<NamedFilter>[] = [
   { head: 'TREE', text: ({ filter }) => JSON.stringify(encodeTree(filter)) },
 ];
 
-export function filterCommands(program: Command, { remote }: Runner): void {
+export function filterCommands(program: Command, runner: Runner): void {
+  const { remote } = runner;
   const filters = program.command('filters').description('Filters kept at the gateway, used as --filter owner/name.');
 
   remote(
@@ -71,4 +73,6 @@ export function filterCommands(program: Command, { remote }: Runner): void {
       await (out.json ? out.value({ removed: name }) : out.say(`${name} removed`));
     },
   );
+
+  filterImportCommand(filters, runner);
 }
