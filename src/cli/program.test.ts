@@ -64,6 +64,7 @@ describe('every command', () => {
       'filters get',
       'filters put',
       'filters delete',
+      'filters import',
       'events',
       'services',
       'mappings',
