@@ -5,6 +5,7 @@ import { compileTree, decodeTree, encodeTree, type FilterTree } from '../../src/
 import type { ProductMetadata } from '../../src/mpd/index.js';
 import type { FieldMap, FieldMeaning } from './field-map.js';
 import { translateSearch } from './saved-search.js';
+import { readFields } from './schema.js';
 
 const attribute = (
   name: string,
@@ -50,6 +51,13 @@ function treeOf(dsl: unknown): FilterTree {
 }
 const finds = (dsl: unknown, values: Values, over?: Partial<ProductMetadata>): boolean =>
   compileTree(treeOf(dsl))(product(values, over));
+
+it('relies on no field whose texts the index normalises', () => {
+  const normalised = { type: 'keyword', normalizer: 'lowercase' };
+  const fields = readFields({ code: normalised, title: { type: 'text', fields: { keyword: normalised } } });
+  expect(fields.get('code')?.kind).toBe('other');
+  expect(fields.get('title')?.exact).toBeNull();
+});
 
 describe('translateSearch', () => {
   const CK = { kind: text('CK') };
