@@ -1,4 +1,5 @@
 import { decodeJson, encodeJson, type ObjectRef } from '../mal/index.js';
+import { decodeTree, encodeTree, type FilterTree } from '../mpd/filter/index.js';
 import { invalid, ProductMetadata } from '../mpd/index.js';
 import type { Checksum, Entry } from './backend.js';
 
@@ -25,6 +26,16 @@ export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('h
 export function refuseNul(value: unknown, field: string): void {
   const text = JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? String(item) : item));
   if (text?.includes('\\u0000')) throw invalid(field, 'holds a NUL character');
+}
+
+/** What the store keeps must be readable again. @throws MpdError Invalid naming the field, e.g. for times beyond 64 bits */
+export function requireStorable(tree: FilterTree, field: string): void {
+  refuseNul(tree, field);
+  try {
+    decodeTree(encodeTree(tree));
+  } catch (error) {
+    throw invalid(field, (error as Error).message, error);
+  }
 }
 
 /** Columns of `journal` that together are an {@link Entry}. */

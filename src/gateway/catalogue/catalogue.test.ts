@@ -148,6 +148,17 @@ describe('catalogue', () => {
     await expect(catalogue.list(reversed, page, operator)).rejects.toMatchObject({ code: 'Invalid', field: 'created' });
   });
 
+  it('refuses a named filter that could not be read again', async () => {
+    const filter = { created: { start: 0n, end: 2n ** 70n } };
+    await expect(filters.put({ name: 'far', filter, description: null, shared: true }, operator)).rejects.toMatchObject(
+      {
+        code: 'Invalid',
+        field: 'filter',
+      },
+    );
+    expect(await filters.list(operator)).toEqual([]);
+  });
+
   it('keeps named filters: own ones by name, shared ones by owner, others unknown', async () => {
     a.put('1', 'x', { type: 't' });
     a.put('2', 'x', { type: 'u' });

@@ -4,7 +4,7 @@ import { invalid, isMpdError, MpdError, tooMany, unknown } from '../../mpd/index
 import { isOperator } from '../access/access.js';
 import type { NamedFilter, NamedFilters, Principal } from '../api.js';
 import type { CoreTables, NamedFilterTable } from '../schema.js';
-import { refuseNul } from '../values.js';
+import { requireStorable } from '../values.js';
 
 /** Finds stored filters for `resolveNamed`: null for what the principal has not and may not see. */
 export const resolverFor =
@@ -44,7 +44,7 @@ export function createNamedFilters(db: Kysely<CoreTables>, quota: (principal: st
       if (!NAME.test(name))
         throw invalid('name', 'must be letters, digits, "_", "." or "-", not begin with a sign, and have at most 100');
       if (namesIn(filter).includes(name)) throw invalid('filter', `the named filter "${name}" refers to itself`);
-      refuseNul(filter, 'filter');
+      requireStorable(filter, 'filter');
       compileTree(await resolveNamed(filter, resolverFor(filters, principal)));
       const { count } = await db
         .selectFrom('named_filter')

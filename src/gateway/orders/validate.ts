@@ -5,7 +5,7 @@ import { conjunction } from '../access/sight.js';
 import type { NamedFilters, OrderRequest, Principal } from '../api.js';
 import { resolverFor } from '../catalogue/filters.js';
 import { checkPathTemplate } from '../delivery/path-template.js';
-import { refuseNul } from '../values.js';
+import { refuseNul, requireStorable } from '../values.js';
 
 export interface CheckedOrder {
   readonly owner: string;
@@ -45,6 +45,7 @@ export async function validateOrder(
   if (request.backfill) checkBackfill(request.backfill, 'backfill');
   const asked = conjunction(request.productFilter && { filter: request.productFilter }, request.tree ?? null);
   const tree = asked && (await resolveNamed(asked, resolverFor(filters, principal)));
+  if (tree) requireStorable(tree, 'filter');
   compileTree(tree);
   return { owner, tree };
 }
