@@ -7,8 +7,7 @@ import { entryOf, type FileRow, versionOf } from './entry.js';
 import { conditions } from './query.js';
 import type { ArchiveTables } from './tables.js';
 
-const FIRST_PAGE = 100;
-const PAGE = 1000;
+const PAGE = 500;
 
 /** Pages through the index by (time, path), so that each page costs the same however far it is. */
 export async function* listFiles(
@@ -20,7 +19,7 @@ export async function* listFiles(
 ): AsyncGenerator<Listed> {
   const time = order === 'created' ? 'created_ns' : 'updated_ns';
   let position = after === undefined ? null : parsePosition(after);
-  let size = Math.max(1, Math.min(limit, FIRST_PAGE));
+  let size = Math.max(1, Math.min(limit, PAGE));
   for (;;) {
     signal.throwIfAborted();
     let select = db
