@@ -7,7 +7,7 @@ import { entryOf, type FileRow, versionOf } from './entry.js';
 import { conditions } from './query.js';
 import type { ArchiveTables } from './tables.js';
 
-const PAGE = 500;
+const PAGE = 250;
 
 /** Pages through the index by (time, path), so that each page costs the same however far it is. */
 export async function* listFiles(
