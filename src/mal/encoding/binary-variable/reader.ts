@@ -1,42 +1,11 @@
 import { badEncoding } from '../../errors.js';
-import { viewOf } from '../binary-fixed/reader.js';
-import { asBuffer, readUtf8 } from '../bytes.js';
-import { fineTimeFrom, timeFrom } from '../cds.js';
-import { durationFromSeconds } from '../duration.js';
-import { FREE_ENTRIES, type Reader } from '../encoding.js';
+import { ByteReader } from '../byte-reader.js';
+import type { Reader } from '../encoding.js';
 import { unzigzag32, unzigzag64 } from '../varint.js';
 
 const scratch = new DataView(new ArrayBuffer(8));
 
-export class VariableReader implements Reader {
-  protected readonly buffer: Buffer;
-  protected position = 0;
-
-  constructor(message: Uint8Array) {
-    this.buffer = asBuffer(message);
-  }
-
-  get remaining(): number {
-    return this.buffer.length - this.position;
-  }
-
-  protected take(size: number): number {
-    const start = this.position;
-    if (size > this.buffer.length - start)
-      throw badEncoding(`the message ends ${size} bytes too early at byte ${start}`);
-    this.position = start + size;
-    return start;
-  }
-
-  flag(): boolean {
-    return this.buffer[this.take(1)] !== 0;
-  }
-  octet(): number {
-    return this.buffer.readInt8(this.take(1));
-  }
-  uoctet(): number {
-    return this.buffer[this.take(1)]!;
-  }
+export class VariableReader extends ByteReader implements Reader {
   short(): number {
     const value = unzigzag32(this.varint());
     if (value < -0x8000 || value > 0x7fff) throw badEncoding(`${value} is no Short`);
@@ -67,42 +36,6 @@ export class VariableReader implements Reader {
     scratch.setBigInt64(0, unzigzag64(this.wideVarint()));
     return scratch.getFloat64(0);
   }
-  text(): string {
-    const start = this.take(this.varint());
-    return readUtf8(this.buffer, start, this.position);
-  }
-  blob(): Uint8Array {
-    const start = this.take(this.varint());
-    return viewOf(this.buffer, start, this.position);
-  }
-  time(): bigint {
-    const start = this.take(6);
-    return timeFrom(this.buffer.readUInt16BE(start), this.buffer.readUInt32BE(start + 2));
-  }
-  fineTime(): bigint {
-    const start = this.take(10);
-    const { buffer } = this;
-    return fineTimeFrom(buffer.readUInt16BE(start), buffer.readUInt32BE(start + 2), buffer.readUInt32BE(start + 6));
-  }
-  duration(): bigint {
-    return durationFromSeconds(this.double());
-  }
-  count(minimum: number): number {
-    const count = this.varint();
-    if (count * minimum > this.remaining || (minimum === 0 && count > this.free)) {
-      throw badEncoding(`a list of ${count} entries in ${this.remaining} bytes`);
-    }
-    return count;
-  }
-  typeId(): bigint {
-    return this.long();
-  }
-
-  /** How many entries without a byte of their own a list may have. */
-  protected get free(): number {
-    return FREE_ENTRIES;
-  }
-
   /** Up to 32 bits; more, or a longer form, is refused. */
   protected varint(): number {
     let value = 0;
