@@ -1,5 +1,5 @@
 import { compareObjectRefs } from '../../mal/index.js';
-import { domainMatches, filterBounds } from '../../mpd/filter/index.js';
+import { filterBounds, mayMatchBelow } from '../../mpd/filter/index.js';
 import { invalid } from '../../mpd/index.js';
 import type { Backend, BackendQuery, Entry, Listed } from '../backend.js';
 
@@ -67,15 +67,7 @@ function before({ metadata: a }: Entry, { metadata: b }: Entry): boolean {
 export function backendsFor(all: readonly Backend[], filter: BackendQuery['filter']): readonly Backend[] {
   const { domains } = filterBounds(filter);
   if (domains === null) return all;
-  return all.filter((backend) => domains.some((pattern) => backend.domains.some((own) => meets(own, pattern))));
-}
-
-/** Whether a domain at or below `own` can match the pattern. */
-function meets(own: readonly string[], pattern: readonly string[]): boolean {
-  const open = pattern.at(-1) === '*';
-  const fixed = open ? pattern.slice(0, -1) : pattern;
-  if (fixed.length >= own.length) return own.every((part, i) => part === fixed[i]);
-  return open && domainMatches(own, pattern);
+  return all.filter((backend) => domains.some((pattern) => backend.domains.some((own) => mayMatchBelow(pattern, own))));
 }
 
 export const encodeCursor = (positions: Positions): string =>

@@ -10,7 +10,7 @@ import {
   parseDuration,
   parseTime,
 } from '../types/index.js';
-import type { BodyDescriptor, FieldDescriptor, TypeDescriptor, Typed, ValueOf } from './descriptor.js';
+import type { BodyDescriptor, FieldDescriptor, TypeDescriptor, ValueOf } from './descriptor.js';
 
 /**
  * JSON form of declared values: the shape of the value in memory, times ISO 8601, Duration `PT1.5S`, Long and ULong a number
@@ -54,15 +54,6 @@ export const encodeJson = <T extends TypeDescriptor | BodyDescriptor>(type: T, v
 /** @throws DecodeError naming the path of the first fault */
 export const decodeJson = <T extends TypeDescriptor | BodyDescriptor>(type: T, json: unknown): ValueOf<T> =>
   coderOf(type).decode(json) as ValueOf<T>;
-
-/** Both directions for one type. */
-export function jsonCodec<V>(type: Typed<V> & (TypeDescriptor | BodyDescriptor)): {
-  encode: (value: V) => Json;
-  decode: (json: unknown) => V;
-} {
-  const coder = coderOf(type);
-  return { encode: coder.encode as (value: V) => Json, decode: coder.decode as (json: unknown) => V };
-}
 
 function coderOf(type: TypeDescriptor | BodyDescriptor): Coder {
   const known = coders.get(type);

@@ -1,14 +1,13 @@
 import type { FileDelivered } from '../../../gateway/api.js';
 import type { Entry } from '../../../gateway/backend.js';
 import { Long, MalString, ObjectRefType, Time } from '../../../mal/index.js';
-import { ProductFilter, ProductMetadata, ProductRef, ProductType, TimeWindow } from '../../../mpd/index.js';
+import { ProductFilter, ProductMetadata, ProductType, TimeWindow } from '../../../mpd/index.js';
 import type { ListedProduct } from '../../client.js';
 import { DeliveryInfoShape } from './deliveries.js';
 import { FilterTreeShape } from './filter-tree.js';
 import { flag, listOf, mpd, nullable, optional, record, type Shape, text, type Value, whole } from './shape.js';
 
 export const ProductTypeShape = mpd(ProductType);
-export const RefShape = mpd(ProductRef);
 export const TimeShape = mpd(Time);
 
 export const TypesShape = record({ types: listOf(ProductTypeShape) }, { name: 'ProductTypes' });
