@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { attachEmbedded } from '../store/index.js';
 import { EXIT } from './exit-codes.js';
-import { runningServer } from './local/running.js';
 import { type CliRun, runCli } from './testing.js';
 
 const TSX = import.meta.resolve('tsx');
@@ -164,10 +164,10 @@ describe('a gateway with an embedded database', () => {
   });
 
   it('ends with the signal, and its database with it', async () => {
-    expect(runningServer(join(folder, 'mpd-data'))).not.toBeNull();
+    expect(await attachEmbedded(join(folder, 'mpd-data'))).toMatchObject({ gateway: gateway.child.pid });
     gateway.child.kill('SIGTERM');
     expect(await gateway.ended).toBe(EXIT.ok);
-    expect(runningServer(join(folder, 'mpd-data'))).toBeNull();
+    expect(await attachEmbedded(join(folder, 'mpd-data'))).toBeUndefined();
     expect(gateway.stderr()).not.toMatch(/"level":"(error|fatal)"/);
   });
 
@@ -217,7 +217,7 @@ describe('demo --once --json', () => {
     });
     const { path, sha256 } = events[3] as { path: string; sha256: string };
     expect(createHash('sha256').update(readFileSync(path)).digest('hex')).toBe(sha256);
-    expect(runningServer(join(folder, 'demo', 'database'))).toBeNull();
+    expect(await attachEmbedded(join(folder, 'demo', 'database'))).toBeUndefined();
   });
 
   it('goes on with its order in the same folder', async () => {

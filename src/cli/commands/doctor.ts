@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { GatewayConfig } from '../../config/index.js';
 import { createLog } from '../../log.js';
 import type { Started } from '../../main.js';
+import { attachEmbedded } from '../../store/index.js';
 import { EXIT } from '../exit-codes.js';
 import {
   bad,
@@ -14,7 +15,6 @@ import {
   good,
 } from '../local/checks.js';
 import { type ConfigOptions, configOption, readConfig } from '../local/config.js';
-import { runningServer } from '../local/running.js';
 import { counted } from '../output/human.js';
 import type { Local, Runner } from '../runner.js';
 
@@ -90,8 +90,8 @@ async function answers({ host, port, tls }: GatewayConfig['listen']['http']): Pr
 
 /** Database, backends and targets through the gateway's own parts, without starting to follow or deliver. */
 async function* checkParts(config: GatewayConfig, { signal }: Local, backend?: string): AsyncGenerator<Finding> {
-  const running = config.store.url === undefined ? runningServer(config.store.dir) : null;
-  const url = config.store.url ?? running ?? undefined;
+  const running = config.store.url === undefined ? await attachEmbedded(config.store.dir) : undefined;
+  const url = config.store.url ?? running?.url;
   const backends = backend === undefined ? config.backends : config.backends.filter(({ id }) => id === backend);
   const { startGateway } = await import('../../main.js');
   let started: Started;
@@ -110,7 +110,7 @@ async function* checkParts(config: GatewayConfig, { signal }: Local, backend?: s
     const reach =
       config.store.url !== undefined
         ? 'url'
-        : running === null
+        : running === undefined
           ? 'started for this command'
           : 'beside a running gateway';
     if (backend === undefined) yield* await checkDatabase({ store: started.store, reach });

@@ -4,9 +4,9 @@ import type { GatewayConfig } from '../../config/index.js';
 import type { Gateway, Principal } from '../../gateway/api.js';
 import { createLog } from '../../log.js';
 import { isMpdError } from '../../mpd/index.js';
+import { attachEmbedded } from '../../store/index.js';
 import { usage } from '../exit-codes.js';
 import { type ConfigOptions, configOption, readConfig } from '../local/config.js';
-import { runningServer } from '../local/running.js';
 import type { Column } from '../output/table.js';
 import type { Runner } from '../runner.js';
 
@@ -82,7 +82,7 @@ async function withGateway<T>(
   signal: AbortSignal,
   work: (gateway: Gateway) => Promise<T>,
 ): Promise<T> {
-  const url = config.store.url ?? runningServer(config.store.dir) ?? undefined;
+  const url = config.store.url ?? (await attachEmbedded(config.store.dir))?.url;
   const { startGateway } = await import('../../main.js');
   const log = createLog({ level: 'silent', format: 'json' });
   const quiet = { ...config, backends: [], store: { ...config.store, url } };

@@ -1,7 +1,6 @@
 import type { GatewayConfig } from '../../config/index.js';
 import type { CoreTables } from '../../gateway/schema.js';
-import { migrate, openStore, type Store } from '../../store/index.js';
-import { runningServer } from './running.js';
+import { attachEmbedded, migrate, openStore, type Store } from '../../store/index.js';
 
 /** How a command reaches the database. */
 export type Reach = 'url' | 'beside a running gateway' | 'started for this command';
@@ -16,9 +15,9 @@ export async function openLocalStore(config: GatewayConfig, signal: AbortSignal)
   const options = { poolSize: 4, signal, waitMs: 5_000 };
   if (config.store.url !== undefined)
     return { store: await openStore<CoreTables>({ url: config.store.url }, options), reach: 'url' };
-  const running = runningServer(config.store.dir);
-  if (running !== null)
-    return { store: await openStore<CoreTables>({ url: running }, options), reach: 'beside a running gateway' };
+  const running = await attachEmbedded(config.store.dir);
+  if (running !== undefined)
+    return { store: await openStore<CoreTables>({ url: running.url }, options), reach: 'beside a running gateway' };
   return { store: await openStore<CoreTables>({ dir: config.store.dir }, options), reach: 'started for this command' };
 }
 

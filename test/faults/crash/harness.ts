@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import { runningServer } from '../../../src/cli/local/running.js';
 import { connect } from '../../../src/client/index.js';
 import { createAccess } from '../../../src/gateway/access/access.js';
 import { CRASH_POINTS } from '../../../src/gateway/crash-point.js';
 import { coreMigrations } from '../../../src/gateway/migrations.js';
 import type { CoreTables } from '../../../src/gateway/schema.js';
-import { migrate, openStore, storeMigrations } from '../../../src/store/index.js';
+import { isServerOf, readPostmaster } from '../../../src/store/embedded/postmaster.js';
+import { attachEmbedded, migrate, openStore, storeMigrations } from '../../../src/store/index.js';
 import { testStore } from '../../../src/store/testing.js';
 import { judge, type Verdict } from './judge.js';
 import { type GatewayProcess, startProcess } from './process.js';
@@ -105,7 +105,7 @@ export async function crash({ kills, seed, gateways, say = () => {} }: CrashOpti
     producing = false;
     await producers;
     const verdict = await judge({
-      databaseUrl: () => shared?.url ?? runningServer(join(dir, 'store')),
+      databaseUrl: async () => shared?.url ?? (await attachEmbedded(join(dir, 'store')))?.url,
       delivered,
       producer,
       history,
@@ -157,13 +157,11 @@ async function waitReady(url: string): Promise<void> {
 }
 
 function killDatabase(store: string): void {
-  const url = runningServer(store);
-  if (url === null) return;
-  const host = new URL(url.replace('@/', '@localhost/')).searchParams.get('host');
-  if (host === null) return;
-  const [pid] = readFileSync(join(store, 'data', 'postmaster.pid'), 'utf8').split('\n');
+  const data = join(store, 'data');
+  const server = readPostmaster(data);
+  if (!server || !isServerOf(server.pid, data)) return;
   try {
-    process.kill(Number(pid), 'SIGKILL');
+    process.kill(server.pid, 'SIGKILL');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }

@@ -29,7 +29,7 @@ interface Row {
 }
 
 export interface Scene {
-  readonly databaseUrl: () => string | null;
+  readonly databaseUrl: () => Promise<string | undefined>;
   readonly delivered: string;
   readonly producer: Producer;
   /** How many contents each key had had when the order was placed. */
@@ -48,7 +48,7 @@ export async function judge({ databaseUrl, delivered, producer, history, patienc
   const end = Date.now() + patience;
   let rows: readonly Row[] = [];
   for (;;) {
-    const read = await readLedger(databaseUrl());
+    const read = await readLedger(await databaseUrl());
     if (read) rows = read;
     const open = rows.filter((row) => ['matched', 'queued', 'sending', 'landed', 'verified'].includes(row.state));
     const there = [...wanted].every(([key, digest]) => digestOf(delivered, key) === digest);
@@ -102,8 +102,8 @@ function digestOf(folder: string, name: string): string | null {
   return existsSync(file) ? sha256(readFileSync(file)) : null;
 }
 
-async function readLedger(url: string | null): Promise<readonly Row[] | null> {
-  if (url === null) return null;
+async function readLedger(url: string | undefined): Promise<readonly Row[] | null> {
+  if (url === undefined) return null;
   const client = new pg.Client(url);
   client.on('error', () => {});
   try {
