@@ -62,8 +62,32 @@ export interface DeliveryTarget {
   ): Promise<TargetStat | null>;
   /** Removes temporary files of earlier epochs of this delivery; harmless when there are none. */
   clean(uri: URL, name: string, deliveryId: string, signal: AbortSignal): Promise<void>;
+  /** Names of the files in the folder of the URI that begin with `prefix`, sorted; empty when there is no such folder. Absent: cannot be listed. */
+  list?(uri: URL, prefix: string, signal: AbortSignal): Promise<readonly string[]>;
+  /** Reads the file under the final name; null = nothing there. The stream lives as long as `take`. Absent: cannot be read. */
+  read?<T>(uri: URL, name: string, signal: AbortSignal, take: (file: TargetFile) => Promise<T>): Promise<T | null>;
+  /** What another system needs to write into this place by itself. Delivery Failed with the reason when it cannot. Absent: it never can. */
+  handOver?(uri: URL): HandOver;
   check(): Promise<Health>;
   close(): Promise<void>;
+}
+
+export interface TargetFile {
+  readonly bytes: number;
+  /** Without credentials. */
+  readonly location: string;
+  readonly stream: AsyncIterable<Uint8Array>;
+}
+
+/** An account and a folder for somebody else. The password is behind a function, so that no log or JSON ever shows it. */
+export interface HandOver {
+  readonly scheme: string;
+  /** Null where the scheme has none. */
+  readonly host: string | null;
+  readonly port: number | null;
+  readonly directory: string;
+  readonly username: string | null;
+  readonly password: () => string | null;
 }
 
 export interface TargetStat {

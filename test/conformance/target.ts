@@ -270,6 +270,44 @@ export function targetConformance(name: string, harness: TargetHarness): void {
       });
     });
 
+    describe('list and read', () => {
+      it('lists the files of the place that begin with a prefix, and reads one to its end', async ({ skip }) => {
+        if (target.list === undefined || target.read === undefined) return skip('this target cannot read back');
+        const content = pattern(700_001);
+        await place.write('part-1.xml', content);
+        await place.write('part-2.xml', new Uint8Array(0));
+        await place.write('other.xml', pattern(3));
+        const { signal } = new AbortController();
+        expect(await target.list(place.uri, 'part-', signal)).toEqual(['part-1.xml', 'part-2.xml']);
+        expect(await target.list(new URL(`${place.uri.href}/absent`), '', signal)).toEqual([]);
+        const read = (name: string) =>
+          target.read?.(place.uri, name, signal, async ({ bytes, location, stream }) => {
+            const hash = createHash('sha256');
+            for await (const piece of stream) hash.update(piece);
+            return { bytes, location, sha256: hash.digest('hex') };
+          });
+        const { location, ...found } = (await read('part-1.xml'))!;
+        expect(found).toEqual({ bytes: content.length, sha256: sha256(content) });
+        expect(new URL(location).password).toBe('');
+        expect(await read('part-2.xml')).toMatchObject({ bytes: 0, sha256: sha256(new Uint8Array(0)) });
+        expect(await read('absent.xml')).toBeNull();
+        expect(await read('absent/absent.xml')).toBeNull();
+      });
+
+      it('lets the reader fail with its own error, and stop early', async ({ skip }) => {
+        if (target.read === undefined) return skip('this target cannot read back');
+        await place.write('one.xml', pattern(700_001));
+        const { signal } = new AbortController();
+        const own = Object.assign(new Error('mine'), { code: 'ENOENT' });
+        await expect(target.read(place.uri, 'one.xml', signal, () => Promise.reject(own))).rejects.toBe(own);
+        const first = await target.read(place.uri, 'one.xml', signal, async ({ stream }) => {
+          for await (const piece of stream) return piece[0];
+          return null;
+        });
+        expect(first).toBe(pattern(1)[0]);
+      });
+    });
+
     describe('clean', () => {
       needs('temporaryFiles', 'removes temporary files of this delivery only', async () => {
         const old = temporaryName(DEFAULTS.deliveryId, 3);

@@ -6,9 +6,11 @@ import type { Health } from '../../gateway/backend.js';
 import { checkRelativePath, isTemporaryName, splitPath, temporaryName } from '../../gateway/delivery/file-name.js';
 import type { DeliveryTarget, ProbeResult, TargetFactory } from '../../gateway/target.js';
 import { isMpdError } from '../../mpd/index.js';
+import { handOn, taken } from '../hand-on.js';
 import { type Directory, openDirectory } from './directory.js';
 import { asDeliveryFailed, codeOf, fileFault } from './errors.js';
 import { digestFile, putFile } from './put.js';
+import { readFile } from './read.js';
 import { configuredRoots, locate, pathOf } from './roots.js';
 
 /** Files below the folders that the configuration names: `allow: [{ scheme: file, root }]`, and named `file:` targets. */
@@ -72,6 +74,34 @@ export function fileTarget(roots: readonly string[]): DeliveryTarget {
       } catch (error) {
         if (!isMpdError(error) || codeOf(error.cause) !== 'ENOENT') throw error;
       }
+    },
+    async list(uri, prefix, signal) {
+      try {
+        return await inFolder(uri, 'x', { create: false, signal }, async (directory) =>
+          (await readdir(directory.at('.'))).filter((found) => found.startsWith(prefix)).sort(),
+        );
+      } catch (error) {
+        if (isMpdError(error) && codeOf(error.cause) === 'ENOENT') return [];
+        throw error;
+      }
+    },
+    async read(uri, name, signal, take) {
+      try {
+        const found = await inFolder(uri, name, { create: false, signal }, (directory, file) =>
+          readFile(directory.at(file), ({ bytes, stream }) =>
+            handOn(stream, (given) => take({ bytes, stream: given, location: location(uri, name) })),
+          ),
+        );
+        return taken(found);
+      } catch (error) {
+        if (isMpdError(error) && codeOf(error.cause) === 'ENOENT') return null;
+        throw error;
+      }
+    },
+    handOver(uri) {
+      const { root, below } = locate(uri, roots);
+      const directory = join(root, ...below);
+      return { scheme: 'file', host: null, port: null, directory, username: null, password: () => null };
     },
     check: () => checkRoots(roots),
     close: async () => undefined,

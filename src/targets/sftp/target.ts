@@ -4,10 +4,12 @@ import type { DeliveryTarget, ProbeResult, TargetConfig, TargetFactory } from '.
 import { deliveryFailed, isMpdError } from '../../mpd/index.js';
 import type { Guard } from '../../net/guard.js';
 import { foldersOf, locationOf } from '../account.js';
+import { handOn, taken } from '../hand-on.js';
 import { accountOf } from './account.js';
 import { asDeliveryFailed, STATUS, sftpFault, statusOf } from './errors.js';
 import { createPool } from './pool.js';
 import { putFile } from './put.js';
+import { readRemote } from './read.js';
 import type { Session } from './session.js';
 import { digestRemote } from './transfer.js';
 
@@ -73,6 +75,29 @@ export function sftpTarget(config: TargetConfig, guard: Guard, options: SftpOpti
         for (const found of await session.list(folder))
           if (isTemporaryName(found, deliveryId)) await session.remove(`${folder}/${found}`).catch(ignoreMissing);
       }),
+    list: (uri, prefix, signal) =>
+      inFolder(uri, 'x', signal, async (session, folder) => {
+        if ((await session.stat(folder === '' ? '/' : folder)) === null) return [];
+        return (await session.list(folder === '' ? '/' : folder)).filter((found) => found.startsWith(prefix)).sort();
+      }),
+    async read(uri, name, signal, take) {
+      const found = await inFolder(uri, name, signal, async (session, folder, file) => {
+        const stat = await session.lstat(`${folder}/${file}`);
+        if (!stat?.isFile()) return null;
+        return handOn(readRemote(session, `${folder}/${file}`, signal), (stream) =>
+          take({ bytes: stat.size, location: locationOf(uri, name), stream }),
+        );
+      });
+      return taken(found);
+    },
+    handOver(uri) {
+      const where = bare(uri).href;
+      const { host, port, username, password } = accountOf(uri, config);
+      if (password === undefined)
+        throw deliveryFailed(`${where}: its login is by key, which cannot be handed on; a password can`);
+      if (pathOf(uri).startsWith('.')) throw deliveryFailed(`${where}: is relative to the home folder of the login`);
+      return { scheme: 'sftp', host, port, directory: pathOf(uri) || '/', username, password: () => password };
+    },
     async check() {
       const hosts = Object.values(config.named).filter((target) => /^sftp:/i.test(target.uri));
       const faults: string[] = [];
