@@ -1,11 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attachEmbedded } from '../store/index.js';
@@ -205,25 +214,75 @@ describe('simulate edds', () => {
   });
 });
 
-describe('demo --once --json', () => {
-  it('tells ready, matched, delivered, verified, leaves the file, and ends with exit code 0', async () => {
+describe('demo', () => {
+  const all = async (demo: ReturnType<typeof start>): Promise<Record<string, unknown>[]> => {
+    const events: Record<string, unknown>[] = [];
+    for await (const line of { [Symbol.asyncIterator]: () => demo.lines }) events.push(JSON.parse(line));
+    return events;
+  };
+
+  it('--once --json tells ready, then of each order matched, delivered, verified; leaves the files, ends with exit code 0', async () => {
     const demo = start('demo --once --json --data demo');
-    const events = [await nextJson(demo), await nextJson(demo), await nextJson(demo), await nextJson(demo)];
-    expect(await demo.ended).toBe(EXIT.ok);
-    expect(events.map(({ event }) => event)).toEqual(['ready', 'matched', 'delivered', 'verified']);
-    expect(events[0]).toMatchObject({
-      urls: { api: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/api\/v1$/), openapi: expect.any(String) },
+    const [ready, ...events] = await all(demo);
+    expect([await demo.ended, demo.stderr()]).toEqual([EXIT.ok, '']);
+    expect(ready).toMatchObject({
+      event: 'ready',
+      urls: {
+        api: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/api\/v1$/),
+        openapi: expect.any(String),
+        maltcp: expect.any(String),
+        edds: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/.*\?wsdl$/),
+      },
+      edds: { domains: ['SOL'], users: expect.any(Array), span: expect.any(Object) },
       key: expect.stringMatching(/^mpd_/),
+      order: 1,
+      orders: [
+        { order: 1, backend: 'archive', over: 'http' },
+        { order: 2, backend: 'edds', over: 'http' },
+        { order: 3, backend: 'edds', over: 'maltcp' },
+      ],
     });
-    const { path, sha256 } = events[3] as { path: string; sha256: string };
-    expect(createHash('sha256').update(readFileSync(path)).digest('hex')).toBe(sha256);
+    for (const { order, backend, delivered } of ready!.orders as {
+      order: number;
+      backend: string;
+      delivered: string;
+    }[]) {
+      const told = events.filter((event) => event.order === order);
+      expect(told.slice(0, 3).map(({ event }) => event)).toEqual(['matched', 'delivered', 'verified']);
+      const { path, sha256, packets } = told[2] as { path: string; sha256: string; packets?: number };
+      expect(dirname(path)).toBe(delivered);
+      expect(createHash('sha256').update(readFileSync(path)).digest('hex')).toBe(sha256);
+      if (backend === 'edds') expect(packets).toBeGreaterThan(0);
+    }
     expect(await attachEmbedded(join(folder, 'demo', 'database'))).toBeUndefined();
   });
 
-  it('goes on with its order in the same folder', async () => {
+  it('goes on with its orders in the same folder', async () => {
     const demo = start('demo --once --json --data demo');
-    expect(await nextJson(demo)).toMatchObject({ event: 'ready', order: 1 });
+    expect(await nextJson(demo)).toMatchObject({ event: 'ready', orders: [{ order: 1 }, { order: 2 }, { order: 3 }] });
     expect(await demo.ended).toBe(EXIT.ok);
+  });
+
+  it('takes a stream order from the command line while it runs; Ctrl-C ends it with exit code 0 and nothing left', async () => {
+    const demo = start('demo --json');
+    const { urls, key, root, delivered } = (await nextJson(demo)) as {
+      urls: { api: string; edds: string };
+      key: string;
+      root: string;
+      delivered: string;
+    };
+    const env = { MPD_GATEWAY_URL: urls.api.replace('/api/v1', ''), MPD_GATEWAY_KEY: key };
+    const target = join(delivered, 'mine');
+    mkdirSync(target);
+    const line = `orders submit --domain esa.solo --type PktTmRaw --attr apid=1436 --to file://${target}`;
+    expect(await cli(line, env)).toMatchObject({ code: EXIT.ok, stderr: '' });
+    const parts = () => readdirSync(target).filter((name) => /StreamRequest\.PktTmStream\..*\.xml$/.test(name));
+    for (let turn = 0; turn < 300 && parts().length < 2; turn++) await nextJson(demo);
+    expect(parts().length).toBeGreaterThanOrEqual(2);
+    demo.child.kill('SIGINT');
+    expect([await demo.ended, demo.stderr()]).toEqual([EXIT.ok, '']);
+    expect(existsSync(root)).toBe(false);
+    await expect(fetch(urls.edds)).rejects.toThrow();
   });
 
   it('says why when nothing comes, with another exit code', async () => {

@@ -18,11 +18,11 @@ export function demoCommand(program: Command, { local }: Runner): void {
     program
       .command('demo')
       .description(
-        'Everything at once: database, archive, a source of telemetry, an order, deliveries verified before your eyes.',
+        'Everything at once: database, archive, a source of telemetry, a stand-in for EDDS, orders, deliveries verified before your eyes.',
       )
       .option('--dir <path>', 'serve this folder of yours instead of made-up telemetry')
       .option('--data <path>', 'keep database and deliveries here (default: a temporary folder)')
-      .option('--once', 'end after the first verified delivery')
+      .option('--once', 'end after the first verified delivery of each order')
       .option('--port <port>', 'HTTP port; another free one when it is taken', portNumber, 8080)
       .option('--every <duration>', 'a telemetry file so often', duration, 1000)
       .option('--timeout <duration>', 'with --once: give up after', duration, 120_000)

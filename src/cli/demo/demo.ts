@@ -1,12 +1,15 @@
-import { pathToFileURL } from 'node:url';
+import { rmSync } from 'node:fs';
+import type { EddsSimulator } from '../../../simulators/edds/index.js';
 import { createLog } from '../../log.js';
 import type { Started } from '../../main.js';
 import { CliError, EXIT, type ExitCode } from '../exit-codes.js';
 import type { Output } from '../output/output.js';
+import { startEdds } from './edds.js';
 import { generate } from './generator.js';
+import { type DemoOrder, demoOrders } from './orders.js';
 import { createReport, type Ready } from './report.js';
-import { watchOrder } from './watch.js';
-import { DOMAIN, freePort, makeWorkspace, type Workspace } from './workspace.js';
+import { watchOrders } from './watch.js';
+import { freePort, makeRoot, makeWorkspace, type Workspace } from './workspace.js';
 
 export interface DemoOptions {
   readonly dir?: string;
@@ -20,45 +23,62 @@ export interface DemoOptions {
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 }
 
-const COMMENT = 'demo: everything to one folder';
 /** What consumers on ESA's stack try first; another when it is taken. */
 const MALTCP_PORT = 61616;
+const EDDS_PORT = 8090;
 
-/** Runs until the signal, or with `once` until the first delivery is verified; then everything it started is stopped. */
+/** Runs until the signal, or with `once` until each order has a verified delivery; then everything it started is stopped. */
 export async function runDemo(options: DemoOptions, out: Output, signal: AbortSignal): Promise<ExitCode> {
-  const workspace = makeWorkspace({
-    ...options,
-    port: await freePort(options.port),
-    malPort: await freePort(MALTCP_PORT),
-  });
+  const root = makeRoot(options);
   const log = createLog({ level: options.logLevel, format: 'auto', stream: options.stderr });
   const ended = new AbortController();
   const any = AbortSignal.any([signal, ended.signal]);
+  let workspace: Workspace | null = null;
   try {
-    await out.say('starting the gateway with a database of its own …');
-    const { startGateway } = await import('../../main.js');
-    const started = await startGateway(workspace.config, { log, signal: any });
+    await out.say('starting a stand-in for EDDS and the gateway with a database of its own …');
+    const edds = await startEdds(root, await freePort(EDDS_PORT));
     try {
-      return await show(started, workspace, options, out, any, ended);
+      workspace = makeWorkspace(root, {
+        ...options,
+        port: await freePort(options.port),
+        malPort: await freePort(MALTCP_PORT),
+        wsdl: edds.wsdlUrl,
+      });
+      const { startGateway } = await import('../../main.js');
+      const started = await startGateway(workspace.config, { log, signal: any });
+      try {
+        return await show({ started, edds, workspace }, options, out, any, ended);
+      } finally {
+        ended.abort();
+        if (signal.aborted) await out.say('\nstopping …');
+        await started.stop();
+      }
     } finally {
-      ended.abort();
-      if (signal.aborted) await out.say('\nstopping …');
-      await started.stop();
+      await edds.stop();
     }
   } finally {
-    workspace.remove(options.once === true);
-    await out.say(`stopped; ${farewell(workspace, options)}`);
+    if (workspace === null) {
+      if (options.data === undefined) rmSync(root, { recursive: true, force: true });
+    } else {
+      workspace.remove(options.once === true);
+      await out.say(`stopped; ${farewell(workspace, options)}`);
+    }
   }
 }
 
 function farewell({ temporary, root, delivered }: Workspace, { once }: DemoOptions): string {
   if (!temporary) return `everything is kept in ${root}`;
-  return once === true ? `the delivered file is in ${delivered}` : `${root} is removed (--data FOLDER would keep it)`;
+  return once === true ? `what was delivered is in ${delivered}` : `${root} is removed (--data FOLDER would keep it)`;
+}
+
+interface Running {
+  readonly started: Started;
+  readonly edds: EddsSimulator;
+  readonly workspace: Workspace;
 }
 
 async function show(
-  started: Started,
-  workspace: Workspace,
+  { started, edds, workspace }: Running,
   options: DemoOptions,
   out: Output,
   signal: AbortSignal,
@@ -69,23 +89,27 @@ async function show(
   const principal = await gateway.access.principal('operator');
   const { key } = await gateway.access.createKey('operator', { label: 'demo' });
   const { cursor } = await gateway.events.read({ cursor: null }, 1, principal);
-  const order = await demoOrder(started, workspace);
-  const ready: Ready = { urls: started.urls, key, order, workspace, generates: options.dir === undefined };
+  await catalogueRead(started, signal);
+  const orders = await demoOrders(started, workspace, key);
+  const ready: Ready = { urls: started.urls, key, orders, edds, workspace, generates: options.dir === undefined };
   await report.ready(ready);
 
   const generating = ready.generates ? generate(workspace.products, options.everyMs, signal) : Promise.resolve();
   const timer =
     options.once === true ? setTimeout(() => ended.abort(new Error('timeout')), options.timeoutMs) : undefined;
-  let isShown = false;
+  const waiting = new Set(orders.map(({ order }) => Number(order)));
   try {
-    for await (const event of watchOrder({ gateway, principal, order, products: workspace.products }, cursor, signal)) {
+    for await (const event of watchOrders(
+      { gateway, principal, orders, products: workspace.products },
+      cursor,
+      signal,
+    )) {
       await report.event(event);
       if (event.event === 'failed' && options.once === true)
         throw new CliError(EXIT.integrity, `${event.product}: ${event.reason}`);
-      if (event.event !== 'verified') continue;
+      if (event.event !== 'verified' || !waiting.delete(event.order) || waiting.size > 0) continue;
       if (options.once === true) return EXIT.ok;
-      if (!isShown) await report.next(ready);
-      isShown = true;
+      await report.next(ready);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -94,42 +118,32 @@ async function show(
     ended.abort();
     await generating;
   }
-  if (options.once === true && (ended.signal.reason as Error | undefined)?.message === 'timeout')
-    throw new CliError(EXIT.failed, await whyNothing(started, order, options));
+  if (options.once === true && (ended.signal.reason as Error | undefined)?.message === 'timeout') {
+    const missing = orders.filter(({ order }) => waiting.has(Number(order)));
+    throw new CliError(EXIT.failed, await whyNothing(started, missing, options));
+  }
   return EXIT.ok;
 }
 
-/** The order of an earlier demo in the same folder, else a new one that also takes what is there already. */
-async function demoOrder({ gateway }: Started, workspace: Workspace): Promise<bigint> {
-  const principal = await gateway.access.principal('operator');
-  const mine = await gateway.orders.list({ user: 'operator', domain: null, states: ['active'] }, principal);
-  const earlier = mine.find(({ order }) => order.comments === COMMENT)?.order.orderID;
-  if (earlier !== undefined && earlier !== null) return earlier;
-  const { orderID } = await gateway.orders.submit(
-    {
-      user: null,
-      productFilter: { productType: null, domain: [DOMAIN, '*'], sources: null, attributeFilter: null },
-      validityPeriod: null,
-      deliveryMethod: 'FILETRANSFER',
-      deliverTo: pathToFileURL(workspace.delivered).href,
-      comments: COMMENT,
-      backfill: { axis: 'available', from: null, to: null },
-    },
-    principal,
-  );
-  return orderID;
+/** EDDS has told what it holds, so that orders for it find their streams at once. */
+async function catalogueRead({ backends }: Started, signal: AbortSignal): Promise<void> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(30_000)]);
+  await backends.find(({ id }) => id === 'edds')?.follow({ cursor: null, interest: null }, { signal: limit });
 }
 
-async function whyNothing({ gateway }: Started, order: bigint, { timeoutMs, dir }: DemoOptions): Promise<string> {
+async function whyNothing(
+  { gateway }: Started,
+  missing: readonly DemoOrder[],
+  { timeoutMs, dir }: DemoOptions,
+): Promise<string> {
   const principal = await gateway.access.principal('operator');
-  const sick = (await gateway.health()).parts.filter(({ ok }) => !ok).map(({ id, reason }) => `${id}: ${reason}`);
-  const { counts } = await gateway.orders.get(order, principal);
-  const rows = Object.entries(counts).map(([state, count]) => `${count} ${state}`);
-  const reasons = [
-    ...sick,
-    ...(rows.length > 0
-      ? [`deliveries: ${rows.join(', ')}`]
-      : [dir === undefined ? 'no product was matched' : `no product was found in ${dir}`]),
-  ];
+  const reasons = (await gateway.health()).parts.filter(({ ok }) => !ok).map(({ id, reason }) => `${id}: ${reason}`);
+  for (const { order, backend } of missing) {
+    const rows = Object.entries((await gateway.orders.get(order, principal)).counts);
+    const none =
+      backend === 'archive' && dir !== undefined ? `no product was found in ${dir}` : 'no product was matched';
+    const state = rows.map(([name, count]) => `${count} ${name}`).join(', ');
+    reasons.push(`order ${order}: ${state === '' ? none : `deliveries: ${state}`}`);
+  }
   return `nothing was delivered and verified within ${timeoutMs / 1000} s (${reasons.join('; ')})`;
 }

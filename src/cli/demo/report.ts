@@ -1,13 +1,17 @@
+import type { EddsSimulator } from '../../../simulators/edds/index.js';
 import { humanSize } from '../output/human.js';
 import type { Output } from '../output/output.js';
 import { harmless } from '../output/table.js';
+import type { DemoOrder } from './orders.js';
 import type { DemoEvent } from './watch.js';
-import { DOMAIN, type Workspace } from './workspace.js';
+import { DOMAIN, EDDS_DOMAIN, type Workspace } from './workspace.js';
 
 export interface Ready {
   readonly urls: Readonly<Record<string, string>>;
   readonly key: string;
-  readonly order: bigint;
+  /** The first is that of the folder. */
+  readonly orders: readonly DemoOrder[];
+  readonly edds: Pick<EddsSimulator, 'url' | 'wsdlUrl' | 'users' | 'domains' | 'span'>;
   readonly workspace: Workspace;
   /** false: the user's own folder is served and nothing is made up. */
   readonly generates: boolean;
@@ -22,35 +26,59 @@ export interface Report {
 
 export function createReport(out: Output): Report {
   return {
-    async ready({ urls, key, order, workspace, generates }) {
+    async ready({ urls, key, orders, edds, workspace, generates }) {
       const { products, delivered, root } = workspace;
-      if (out.json)
-        return out.value({ event: 'ready', urls: allUrls(urls), key, order: Number(order), products, delivered, root });
+      const places = { ...allUrls(urls), edds: edds.wsdlUrl };
+      if (out.json) {
+        const { url, wsdlUrl, users, domains, span } = edds;
+        return out.value({
+          event: 'ready',
+          urls: places,
+          key,
+          order: Number(orders[0]!.order),
+          orders: orders.map((one) => ({ ...one, order: Number(one.order) })),
+          edds: { url, wsdlUrl, users, domains, span },
+          products,
+          delivered,
+          root,
+        });
+      }
       await out.say('');
       await out.say(
         `  products   ${products}${generates ? '   (a telemetry file every second or so)' : '   (your folder)'}`,
       );
-      await out.say(`  delivered  ${delivered}   (order ${order} delivers here)`);
-      for (const [name, url] of Object.entries(allUrls(urls))) await out.say(`  ${name.padEnd(9)}  ${url}`);
+      for (const [name, url] of Object.entries(places)) await out.say(`  ${name.padEnd(9)}  ${url}`);
       await out.say(`  key        ${key}   (of operator; shown this once)`);
+      for (const { order, backend, over, delivered, what } of orders)
+        await out.say(`  order ${String(order).padEnd(3)}  ${backend}, placed over ${over}: ${what} → ${delivered}`);
       await out.say('');
     },
     async event(event) {
       if (out.json) return out.value({ ...event, at: new Date().toISOString() });
       await out.say(`  ${new Date().toISOString().slice(11, 19)}  ${event.event.padEnd(9)}  ${words(event)}`);
     },
-    async next({ urls, key, order }) {
+    async next({ urls, key, orders, workspace }) {
       const url = urls.http ?? '';
       const base = apiBase(url);
+      const [order] = orders;
+      const stream = orders.find(({ backend }) => backend === 'edds')!;
+      const domain = EDDS_DOMAIN.join('.');
       await out.say(`
-  That was the whole way: folder → journal → order → transfer → read back → compared. Try, in another terminal:
+  That was the whole way: source → journal → order → transfer → read back → compared. Try, in another terminal:
 
     export MPD_GATEWAY_URL=${url} MPD_GATEWAY_KEY=${key}
     npm run mpd-gateway -- products list --domain '${DOMAIN}.*' --limit 5
-    npm run mpd-gateway -- orders show ${order}
-    npm run mpd-gateway -- orders missing ${order}
+    npm run mpd-gateway -- orders show ${order!.order}
+    npm run mpd-gateway -- orders missing ${order!.order}
     curl -H "Authorization: Bearer $MPD_GATEWAY_KEY" '${base}/products?attr.gaps=1..&limit=3'
     curl -N -H 'Accept: text/event-stream' -H "Authorization: Bearer $MPD_GATEWAY_KEY" ${base}/events
+
+  EDDS: what runs there for order ${stream.order}, what can be asked for, and a stream of your own (its folder must be there):
+
+    npm run mpd-gateway -- orders show ${stream.order}
+    npm run mpd-gateway -- products list --domain ${domain} --type PktTmRaw --limit 5
+    mkdir ${workspace.delivered}/mine
+    npm run mpd-gateway -- orders submit --domain ${domain} --type PktTmRaw --attr apid=1436 --to file://${workspace.delivered}/mine
 
   Ctrl-C stops everything.
 `);
@@ -62,7 +90,10 @@ function words(event: DemoEvent): string {
   const product = harmless(event.product);
   if (event.event === 'matched') return `${product} by order ${event.order}`;
   if (event.event === 'delivered') return `${product}  ${humanSize(event.bytes)}`;
-  if (event.event === 'verified') return `${product}  sha-256 ${event.sha256.slice(0, 16)}…`;
+  if (event.event === 'verified') {
+    const packets = event.packets === undefined ? '' : `${event.packets} packets, `;
+    return `${product}  ${packets}sha-256 ${event.sha256.slice(0, 16)}…`;
+  }
   return `${product}: ${harmless(event.reason)}`;
 }
 

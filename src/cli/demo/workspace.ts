@@ -5,6 +5,7 @@ import { isAbsolute, join, relative, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { type GatewayConfig, parseConfig } from '../../config/index.js';
 import { usage } from '../exit-codes.js';
+import { MISSION } from './edds.js';
 
 /** Folders of a demo and the gateway.yaml over them. */
 export interface Workspace {
@@ -29,16 +30,27 @@ export interface WorkspaceOptions {
   readonly port: number;
   /** Of maltcp. */
   readonly malPort: number;
+  /** Where the stand-in for EDDS listens. */
+  readonly wsdl: string;
 }
 
+/** Domain of the folder's products, and of what comes from EDDS. */
 export const DOMAIN = 'demo';
+export const EDDS_DOMAIN = ['esa', 'solo'] as const;
 
-export function makeWorkspace({ cwd, dir, data, port, malPort }: WorkspaceOptions): Workspace {
-  const temporary = data === undefined;
+/** The folder for everything of a demo, made when it is not there. */
+export function makeRoot({ cwd, dir, data }: Pick<WorkspaceOptions, 'cwd' | 'dir' | 'data'>): string {
   if (dir !== undefined) checkFolders(resolve(cwd, dir), data === undefined ? null : resolve(cwd, data));
-  const root = temporary ? mkdtempSync(join(tmpdir(), 'mpd-demo-')) : resolve(cwd, data);
+  if (data !== undefined) return resolve(cwd, data);
+  const root = mkdtempSync(join(tmpdir(), 'mpd-demo-'));
   // The database may run as a user of its own, who has to pass.
-  if (temporary) chmodSync(root, 0o755);
+  chmodSync(root, 0o755);
+  return root;
+}
+
+export function makeWorkspace(root: string, options: WorkspaceOptions): Workspace {
+  const { cwd, dir, data, port, malPort, wsdl } = options;
+  const temporary = data === undefined;
   const products = dir === undefined ? join(root, 'products') : resolve(cwd, dir);
   const delivered = join(root, 'delivered');
   for (const folder of [root, delivered, ...(dir === undefined ? [products] : [])])
@@ -51,7 +63,23 @@ export function makeWorkspace({ cwd, dir, data, port, malPort }: WorkspaceOption
       principals: [{ id: 'operator', role: 'operator' }],
       mal: [{ cidr: '127.0.0.1/32', principal: 'operator', user: 'asserted' }],
     },
-    backends: [{ id: 'archive', kind: 'archive', domain: [DOMAIN], path: products, settle: '500ms' }],
+    backends: [
+      { id: 'archive', kind: 'archive', domain: [DOMAIN], path: products, settle: '500ms' },
+      {
+        id: 'edds',
+        kind: 'edds',
+        domain: [...EDDS_DOMAIN],
+        wsdl,
+        username: 'ops',
+        password: 'ops',
+        mission: MISSION,
+        catalogue: '10s',
+        poll: '500ms',
+        partSeconds: 2,
+        period: '10s',
+        cache: { path: join(root, 'edds-cache') },
+      },
+    ],
     targets: { allow: [{ scheme: 'file', root: delivered }] },
   });
   const { config } = parseConfig(yaml, { file: null, folder: root });
@@ -63,7 +91,9 @@ export function makeWorkspace({ cwd, dir, data, port, malPort }: WorkspaceOption
     yaml,
     temporary,
     remove: (keepFiles) => {
-      if (temporary) rmSync(keepFiles ? join(root, 'database') : root, { recursive: true, force: true });
+      if (!temporary) return;
+      const gone = keepFiles ? ['database', 'edds', 'edds-cache'].map((name) => join(root, name)) : [root];
+      for (const folder of gone) rmSync(folder, { recursive: true, force: true });
     },
   };
 }
