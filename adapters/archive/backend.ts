@@ -9,7 +9,7 @@ import { TakenOver } from './commit.js';
 import { archiveConfig } from './config.js';
 import { followFiles } from './follow.js';
 import { archiveHealth } from './health.js';
-import { findFiles, getFiles, listFiles } from './list.js';
+import { findFiles, getFiles, listFiles, rowOf } from './list.js';
 import { openFile } from './open.js';
 import { compileReaders, readersSchema } from './readers.js';
 import { archiveRoot } from './root.js';
@@ -68,7 +68,7 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
     list: (query, options) => listFiles(db, id, mapper, query, options),
     get: (refs) => getFiles(db, id, mapper, refs),
     async open(ref, options) {
-      const [row] = await findFiles(db, id, [ref]);
+      const row = (options.entry && rowOf(options.entry)) ?? (await findFiles(db, id, [ref]))[0];
       if (row === undefined || row === null) throw unknown(null, `${ref.key} is not in the archive`);
       return openFile(root, row, options, scanner.suspect);
     },

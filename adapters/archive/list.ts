@@ -58,8 +58,18 @@ export async function getFiles(
   refs: readonly ObjectRef[],
 ): Promise<readonly (Entry | 'unknown')[]> {
   const rows = await findFiles(db, backend, refs);
-  return rows.map((row) => (row === null ? 'unknown' : entryOf(row, mapper)));
+  return rows.map((row) => {
+    if (row === null) return 'unknown';
+    const entry = entryOf(row, mapper);
+    rowsOf.set(entry, row);
+    return entry;
+  });
 }
+
+const rowsOf = new WeakMap<Entry, FileRow>();
+
+/** The row that `getFiles` made an entry from. */
+export const rowOf = (entry: Entry): FileRow | undefined => rowsOf.get(entry);
 
 /** The rows themselves; null where there is no such product or it has another version. */
 export async function findFiles(

@@ -210,6 +210,7 @@ export async function getFiles(
     found.map(([, hit]) => hit),
     signal,
   );
+  for (const [i, [, hit]] of found.entries()) if (entries[i]) hitsOf.set(entries[i], hit);
   const byId = new Map(found.map(([id], i) => [id, entries[i] ?? null]));
   return refs.map((ref) => {
     const entry = ref.type === 'Product' ? byId.get(ref.key) : null;
@@ -218,6 +219,11 @@ export async function getFiles(
     return same ? entry : 'unknown';
   });
 }
+
+const hitsOf = new WeakMap<Entry, Hit>();
+
+/** The document that `getFiles` made an entry from. */
+export const hitOf = (entry: Entry): Hit | undefined => hitsOf.get(entry);
 
 const sameParts = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((part, i) => part === b[i]);

@@ -3,7 +3,7 @@ import type { ObjectRef } from '../../src/mal/index.js';
 import { invalid, MpdError, unknown } from '../../src/mpd/index.js';
 import { entryOf, recordOf, versionOf } from './entry.js';
 import { fault } from './http.js';
-import { findIds, type Index } from './list.js';
+import { findIds, hitOf, type Index } from './list.js';
 import type { Answer, ByteSource } from './source.js';
 
 /** Connections that break are taken up again so often without any byte coming. */
@@ -14,10 +14,11 @@ export async function openFile(
   index: Index,
   bytes: ByteSource,
   ref: ObjectRef,
-  { revision, offset, signal }: OpenOptions,
+  { revision, offset, signal, entry }: OpenOptions,
 ): Promise<Body> {
   const catalogue = await index.catalogue.current(signal);
-  const hit = ref.type === 'Product' ? (await findIds(index, [ref.key], signal)).get(ref.key) : undefined;
+  const look = async () => (await findIds(index, [ref.key], signal)).get(ref.key);
+  const hit = ref.type === 'Product' ? ((entry && hitOf(entry)) ?? (await look())) : undefined;
   const record = hit && recordOf(hit, catalogue, index.config);
   if (!record || record.domain.join('\0') !== ref.domain.join('\0'))
     throw unknown(null, `${ref.key} is not in the index`);

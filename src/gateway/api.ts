@@ -73,6 +73,8 @@ export interface Catalogue {
       readonly offset: number;
       readonly signal: AbortSignal;
       readonly progress?: (text: string) => void;
+      /** As `get` just gave it for this reference: it is not looked up again. */
+      readonly entry?: Entry;
     },
     principal: Principal,
   ): Promise<{ entry: Entry; body: Body }>;
@@ -203,7 +205,8 @@ export interface DeliveryInfo {
   /** SHA-256 in hex. */
   readonly checksum: string | null;
   readonly sourceCheck: 'ok' | 'mismatch' | 'none' | null;
-  readonly targetCheck: 'verified' | 'size' | null;
+  /** `complete`: the backend's system sent it; what lies there was read and is whole, with nothing to compare it with. */
+  readonly targetCheck: 'verified' | 'size' | 'complete' | null;
   readonly attempts: number;
   readonly nextAttemptAt: bigint | null;
   readonly createdAt: bigint;

@@ -1,6 +1,7 @@
 import type { ObjectRef } from '../mal/index.js';
 import type { FilterTree } from '../mpd/filter/index.js';
 import type { ProductMetadata, ProductType, TimeWindow } from '../mpd/index.js';
+import type { OrderPlaces, Placement } from './placement.js';
 
 /** For modules from outside the tree, which have no other way to them. */
 export { compareUtf8, formatTime, parseTime } from '../mal/index.js';
@@ -74,6 +75,8 @@ export interface OpenOptions {
   readonly signal: AbortSignal;
   /** Called while a product is being made or staged. */
   readonly progress?: (text: string) => void;
+  /** As `get` of this backend just gave it for this reference: what it knows of it need not be looked up again. */
+  readonly entry?: Entry;
 }
 
 export interface Body {
@@ -156,6 +159,8 @@ export interface Backend {
   open(ref: ObjectRef, options: OpenOptions): Promise<Body>;
   follow(request: FollowRequest, options: { readonly signal: AbortSignal }): Promise<FollowResult>;
   readonly upstream?: Upstream;
+  /** Who brings this product to that order's target; absent: always the gateway. */
+  placement?(ref: ObjectRef, orderId: bigint, signal: AbortSignal): Promise<Placement>;
   check(): Promise<Health>;
   close(): Promise<void>;
 }
@@ -167,6 +172,8 @@ export interface BackendDependencies {
   readonly log: import('pino').Logger;
   readonly guard: import('../net/guard.js').Guard;
   readonly clock: () => bigint;
+  /** Where orders want their files, for systems that can write there by themselves; absent: nobody tells. */
+  readonly places?: OrderPlaces;
 }
 
 /** `config` is the entry of `backends:` in gateway.yaml, already with its secrets resolved; throws MpdError Invalid naming the field. */

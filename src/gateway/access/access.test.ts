@@ -1,10 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { storeMigrations } from '../../store/index.js';
 import { type TestStore, testStore } from '../../store/testing.js';
 import type { Access } from '../api.js';
 import { coreMigrations } from '../migrations.js';
 import type { CoreTables } from '../schema.js';
-import { createAccess } from './access.js';
+import { createAccess, KNOWN_MS } from './access.js';
 
 describe('access', () => {
   let store: TestStore<CoreTables>;
@@ -48,6 +48,32 @@ describe('access', () => {
     await access.setDisabled('alice', true);
     await expect(access.authenticate(good.key)).rejects.toMatchObject({ code: 'Authentication Failed' });
     await expect(access.principal('alice')).rejects.toMatchObject({ code: 'Authorisation Fail' });
+  });
+
+  it('learns within its time what another process changed, and asks the store once in that time', async () => {
+    const { id, key } = await access.createKey('alice', {});
+    const first = await access.authenticate(key);
+    expect(await access.authenticate(key)).toBe(first);
+    await createAccess(store.db).revokeKey(id);
+    // Waits for the promised time, with room for a slow machine in the other direction only.
+    await vi.waitFor(() => expect(access.authenticate(key)).rejects.toMatchObject({ code: 'Authentication Failed' }), {
+      timeout: KNOWN_MS * 10,
+    });
+  });
+
+  it('does not take another secret for one that it knows', async () => {
+    const { key } = await access.createKey('alice', {});
+    await access.authenticate(key);
+    const wrong = key.slice(0, -2) + (key.at(-2) === 'A' ? 'B' : 'A') + key.at(-1);
+    await expect(access.authenticate(wrong)).rejects.toMatchObject({ code: 'Authentication Failed' });
+  });
+
+  it('holds a key no longer than it lasts', async () => {
+    const { key } = await access.createKey('alice', { expiresAt: BigInt(Date.now() + 900) * 1_000_000n });
+    await access.authenticate(key);
+    const until = performance.now() + 910;
+    while (performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+    await expect(access.authenticate(key)).rejects.toMatchObject({ code: 'Authentication Failed' });
   });
 
   it('disables principals that are gone from the configuration', async () => {

@@ -7,46 +7,68 @@ import { lockOrders } from '../orders/live.js';
 import { suspendOrders } from '../orders/suspend.js';
 import type { ApiKeyTable, CoreTables, PrincipalTable } from '../schema.js';
 import { nsOfDate } from '../values.js';
+import { createShortMemory } from './short-memory.js';
 import { type Sight, sightOf } from './sight.js';
 
 /** `mpd_<id>_<secret>`: the id finds the row, the secret (256 random bits) proves it. */
 const KEY = /^mpd_([0-9a-f]{12})_([A-Za-z0-9_-]{43})$/;
 
+/**
+ * How old the answer to "who is this?" may be, in ms: what another process changes (a key revoked, a principal disabled, a policy)
+ * holds after this time at the latest; what this process changes holds at once.
+ */
+export const KNOWN_MS = 1000;
+/** Principals and keys remembered at once. */
+const MOST_KNOWN = 1000;
+
 export function createAccess(db: Kysely<CoreTables>): Access {
   const sights = new WeakMap<Principal, Sight>();
+  const known = createShortMemory<Principal>({ holdMs: KNOWN_MS, most: MOST_KNOWN });
+
+  /** The change, after which nothing from before it is remembered, also when it is not known whether it was made. */
+  async function changing<T>(change: Promise<T>): Promise<T> {
+    try {
+      return await change;
+    } finally {
+      known.clear();
+    }
+  }
+
+  async function byKey(id: string, secret: Buffer) {
+    const row = await db
+      .selectFrom('api_key as k')
+      .innerJoin('principal as p', 'p.id', 'k.principal')
+      .select(['k.hash', 'k.used_at', 'p.id', 'p.role', 'p.policy', 'p.disabled'])
+      .select(sql<number | null>`(extract(epoch from k.expires_at - now()) * 1000)::float8`.as('left_ms'))
+      .where('k.id', '=', id)
+      .where('k.revoked_at', 'is', null)
+      .where((eb) => eb.or([eb('k.expires_at', 'is', null), eb('k.expires_at', '>', sql<Date>`now()`)]))
+      .executeTakeFirst();
+    if (!row || !timingSafeEqual(row.hash, secret) || row.disabled) throw badKey();
+    if (row.used_at === null || Date.now() - row.used_at.getTime() > 60_000)
+      await db.updateTable('api_key').set({ used_at: sql<Date>`now()` }).where('id', '=', id).execute();
+    return { value: principalOf(row), holdMs: row.left_ms ?? Number.POSITIVE_INFINITY };
+  }
+
   return {
     async authenticate(key) {
-      const [, id, secret] = KEY.exec(key) ?? [];
-      const row =
-        id &&
-        (await db
-          .selectFrom('api_key as k')
-          .innerJoin('principal as p', 'p.id', 'k.principal')
-          .select(['k.hash', 'k.used_at', 'p.id', 'p.role', 'p.policy', 'p.disabled'])
-          .where('k.id', '=', id)
-          .where('k.revoked_at', 'is', null)
-          .where((eb) => eb.or([eb('k.expires_at', 'is', null), eb('k.expires_at', '>', sql<Date>`now()`)]))
-          .executeTakeFirst());
-      if (!row || !timingSafeEqual(row.hash, digest(secret!)) || row.disabled)
-        throw denied(
-          'Authentication Failed',
-          'the API key is not valid: unknown, revoked, expired, or its owner is disabled',
-        );
-      if (row.used_at === null || Date.now() - row.used_at.getTime() > 60_000)
-        await db.updateTable('api_key').set({ used_at: sql<Date>`now()` }).where('id', '=', id!).execute();
-      return principalOf(row);
+      const [, id, text] = KEY.exec(key) ?? [];
+      if (id === undefined || text === undefined) throw badKey();
+      const secret = digest(text);
+      return known.get(`key ${id} ${secret.toString('base64')}`, () => byKey(id, secret));
     },
 
-    async principal(id) {
-      const row = await db
-        .selectFrom('principal')
-        .select(['id', 'role', 'policy', 'disabled'])
-        .where('id', '=', id)
-        .executeTakeFirst();
-      if (!row) throw denied('Authorisation Fail', `there is no principal ${id}`);
-      if (row.disabled) throw denied('Authorisation Fail', `principal ${id} is disabled`);
-      return principalOf(row);
-    },
+    principal: (id) =>
+      known.get(`principal ${id}`, async () => {
+        const row = await db
+          .selectFrom('principal')
+          .select(['id', 'role', 'policy', 'disabled'])
+          .where('id', '=', id)
+          .executeTakeFirst();
+        if (!row) throw denied('Authorisation Fail', `there is no principal ${id}`);
+        if (row.disabled) throw denied('Authorisation Fail', `principal ${id} is disabled`);
+        return { value: principalOf(row), holdMs: Number.POSITIVE_INFINITY };
+      }),
 
     async createKey(principal, { label, expiresAt }) {
       const known = await db.selectFrom('principal').select('id').where('id', '=', principal).executeTakeFirst();
@@ -74,57 +96,63 @@ export function createAccess(db: Kysely<CoreTables>): Access {
     },
 
     async revokeKey(id) {
-      const row = await db
-        .updateTable('api_key')
-        .set({ revoked_at: sql<Date>`coalesce(revoked_at, now())` })
-        .where('id', '=', id)
-        .returning('id')
-        .executeTakeFirst();
+      const row = await changing(
+        db
+          .updateTable('api_key')
+          .set({ revoked_at: sql<Date>`coalesce(revoked_at, now())` })
+          .where('id', '=', id)
+          .returning('id')
+          .executeTakeFirst(),
+      );
       if (!row) throw unknown(null, `there is no API key ${id}`);
     },
 
     setDisabled: (principal, disabled) =>
-      db.transaction().execute(async (tx) => {
-        await lockOrders(tx);
-        const row = await tx
-          .updateTable('principal')
-          .set({ disabled })
-          .where('id', '=', principal)
-          .returning('id')
-          .executeTakeFirst();
-        if (!row) throw unknown(null, `there is no principal ${principal}`);
-        await suspendOrders(tx, [principal], disabled);
-      }),
+      changing(
+        db.transaction().execute(async (tx) => {
+          await lockOrders(tx);
+          const row = await tx
+            .updateTable('principal')
+            .set({ disabled })
+            .where('id', '=', principal)
+            .returning('id')
+            .executeTakeFirst();
+          if (!row) throw unknown(null, `there is no principal ${principal}`);
+          await suspendOrders(tx, [principal], disabled);
+        }),
+      ),
 
     syncConfigured: (principals) =>
-      db.transaction().execute(async (tx) => {
-        await lockOrders(tx);
-        const before = await tx.selectFrom('principal').select(['id', 'disabled', 'origin']).execute();
-        for (const { id, role, policy, disabled = false } of principals) {
-          const row = {
-            role,
-            policy: policy && JSON.stringify(encodeTree(policy)),
-            disabled,
-            origin: 'config' as const,
-          };
-          await tx
-            .insertInto('principal')
-            .values({ id, ...row })
-            .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
-            .execute();
-        }
-        const configured = new Map(principals.map((principal) => [principal.id, principal.disabled ?? false]));
-        const gone = before.filter((row) => row.origin === 'config' && !configured.has(row.id)).map((row) => row.id);
-        if (gone.length > 0)
-          await tx.updateTable('principal').set({ disabled: true }).where('id', 'in', gone).execute();
-        const ids = [...configured.keys()];
-        await suspendOrders(tx, [...gone, ...ids.filter((id) => configured.get(id))], true);
-        await suspendOrders(
-          tx,
-          ids.filter((id) => !configured.get(id)),
-          false,
-        );
-      }),
+      changing(
+        db.transaction().execute(async (tx) => {
+          await lockOrders(tx);
+          const before = await tx.selectFrom('principal').select(['id', 'disabled', 'origin']).execute();
+          for (const { id, role, policy, disabled = false } of principals) {
+            const row = {
+              role,
+              policy: policy && JSON.stringify(encodeTree(policy)),
+              disabled,
+              origin: 'config' as const,
+            };
+            await tx
+              .insertInto('principal')
+              .values({ id, ...row })
+              .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
+              .execute();
+          }
+          const configured = new Map(principals.map((principal) => [principal.id, principal.disabled ?? false]));
+          const gone = before.filter((row) => row.origin === 'config' && !configured.has(row.id)).map((row) => row.id);
+          if (gone.length > 0)
+            await tx.updateTable('principal').set({ disabled: true }).where('id', 'in', gone).execute();
+          const ids = [...configured.keys()];
+          await suspendOrders(tx, [...gone, ...ids.filter((id) => configured.get(id))], true);
+          await suspendOrders(
+            tx,
+            ids.filter((id) => !configured.get(id)),
+            false,
+          );
+        }),
+      ),
 
     allows(principal, entry) {
       let sight = sights.get(principal);
@@ -146,6 +174,9 @@ export function requireOperator(principal: Principal, what: string): void {
 
 export const denied = (code: 'Authentication Failed' | 'Authorisation Fail', message: string): MpdError =>
   new MpdError(code, { class: 'refuse', message, extraInformation: message });
+
+const badKey = (): MpdError =>
+  denied('Authentication Failed', 'the API key is not valid: unknown, revoked, expired, or its owner is disabled');
 
 const digest = (secret: string): Buffer => createHash('sha256').update(secret).digest();
 

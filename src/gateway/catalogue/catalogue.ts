@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { formatObjectRef, type ObjectRef } from '../../mal/index.js';
+import { compareObjectRefs, formatObjectRef, type ObjectRef } from '../../mal/index.js';
 import { checkWindow, compileTree, filterBounds, resolveNamed } from '../../mpd/filter/index.js';
 import { invalid, MpdError, type ProductType, tooMany, unknown } from '../../mpd/index.js';
 import { conjunction } from '../access/sight.js';
@@ -118,7 +118,11 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
     },
 
     async open(ref, options, principal) {
-      const [entry] = await visible([ref], principal, options.signal);
+      const given = options.entry && sameRef(options.entry.metadata.productRef, ref) ? options.entry : undefined;
+      const [entry] =
+        given === undefined
+          ? await visible([ref], principal, options.signal)
+          : [access.allows(principal, given) ? given : null];
       if (!entry) throw unknown([0], `${formatObjectRef(ref)} is unknown`);
       const backend = backends.route(ref);
       if (options.offset > 0 && !backend.capabilities.ranges)
@@ -136,6 +140,8 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
       ),
   };
 }
+
+const sameRef = (a: ObjectRef, b: ObjectRef): boolean => a === b || compareObjectRefs(a, b) === 0;
 
 /** A type that several backends know: their attributes together, the first definition of each. */
 function mergeTypes(known: ProductType | undefined, type: ProductType): ProductType {

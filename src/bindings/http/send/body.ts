@@ -66,13 +66,14 @@ export async function sendBody(call: Call, ref: ObjectRef, checksums: ChecksumOf
 async function openAt(
   { gateway, principal, signal }: Call,
   ref: ObjectRef,
-  { revision, metadata }: Entry,
+  entry: Entry,
   offset: number,
 ): Promise<{ readonly body: Body; readonly offset: number }> {
-  const { body } = await gateway.catalogue.open(ref, { revision, offset, signal }, principal);
-  if (offset === 0 || body.size !== null || metadata.fileMetadata !== null) return { body, offset };
+  const options = { revision: entry.revision, signal, entry };
+  const { body } = await gateway.catalogue.open(ref, { ...options, offset }, principal);
+  if (offset === 0 || body.size !== null || entry.metadata.fileMetadata !== null) return { body, offset };
   await body.stream[Symbol.asyncIterator]().return?.();
-  return { body: (await gateway.catalogue.open(ref, { revision, offset: 0, signal }, principal)).body, offset: 0 };
+  return { body: (await gateway.catalogue.open(ref, { ...options, offset: 0 }, principal)).body, offset: 0 };
 }
 
 async function pump(call: Call, iterator: AsyncIterator<Uint8Array>, length: number | null): Promise<void> {
