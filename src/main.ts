@@ -18,6 +18,7 @@ import { withCapabilities } from './gateway/capabilities.js';
 import { createSealer } from './gateway/delivery/seal.js';
 import { createGateway, type RunningGateway } from './gateway/gateway.js';
 import { coreMigrations } from './gateway/migrations.js';
+import { orderPlaces } from './gateway/orders/places.js';
 import type { CoreTables } from './gateway/schema.js';
 import { createTargets } from './gateway/targets.js';
 import { createMal, writeProviderUris } from './mal-binding.js';
@@ -65,17 +66,6 @@ export async function startGateway(config: GatewayConfig, options: StartOptions)
     const guard = createGuard({ allow: config.targets.allow });
     closers.push(async () => guard.close());
     const clock = () => BigInt(Date.now()) * 1_000_000n;
-    const backends: Backend[] = [];
-    for (const [i, entry] of entries.entries()) {
-      const backend = await adapters[i]!.createBackend(adapterConfig(entry), {
-        store: store as Store,
-        log: log.child({ backend: entry.id }),
-        guard,
-        clock,
-      });
-      closers.push(() => backend.close());
-      backends.push(backend);
-    }
     const targetModules = await loadTargets(config.targets.modules);
     const targets = createTargets({
       targets: await Promise.all(targetModules.map((module) => module.createTarget(config.targets, { log, guard }))),
@@ -85,7 +75,20 @@ export async function startGateway(config: GatewayConfig, options: StartOptions)
       }),
     });
     closers.push(() => targets.close());
+    const places = orderPlaces(store.db, targets);
 
+    const backends: Backend[] = [];
+    for (const [i, entry] of entries.entries()) {
+      const backend = await adapters[i]!.createBackend(adapterConfig(entry), {
+        store: store as Store,
+        log: log.child({ backend: entry.id }),
+        guard,
+        clock,
+        places,
+      });
+      closers.push(() => backend.close());
+      backends.push(backend);
+    }
     const metrics = new Registry();
     const running = assemble(config, store, backends, targets, log, metrics);
     await running.gateway.access.syncConfigured(config.access.principals.map(principalOf));

@@ -202,7 +202,7 @@ export interface DeliveryTable {
   bytes: bigint | null;
   checksum: Uint8Array | null;
   source_check: 'ok' | 'mismatch' | 'none' | null;
-  target_check: 'verified' | 'size' | null;
+  target_check: 'verified' | 'size' | 'complete' | null;
   attempts: Generated<number>;
   published: Generated<number>;
   next_at: Stamp;

@@ -9,7 +9,10 @@ export interface LandedFile {
   /** SHA-256. */
   readonly checksum: Uint8Array;
   readonly sourceCheck: 'ok' | 'mismatch' | 'none';
-  readonly targetCheck: 'verified' | 'size';
+  /** `complete`: another system sent it; what lies there was read and is whole, with nothing to compare it with. */
+  readonly targetCheck: 'verified' | 'size' | 'complete';
+  /** Kept with the attempt: why it went this way. */
+  readonly note?: string;
 }
 
 /** What a worker has to say about a row it holds. */

@@ -125,8 +125,8 @@ function attemptEnd(outcome: Outcome): Record<string, unknown> {
   switch (outcome.kind) {
     case 'landed':
     case 'notified': {
-      const { bytes, checksum, location } = outcome.file;
-      return { ...base, bytes, checksum: `\\x${hex(checksum)}`, remote_path: location };
+      const { bytes, checksum, location, note } = outcome.file;
+      return { ...base, bytes, checksum: `\\x${hex(checksum)}`, remote_path: location, error: note };
     }
     case 'lost':
       return { ...base, bytes: outcome.bytes, error: 'the row was withdrawn or went to another worker' };

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { deliveryFailed, isMpdError, MpdError } from '../../mpd/index.js';
 import type { Backend, Body } from '../backend.js';
 import { crashPoint } from '../crash-point.js';
+import type { Placement } from '../placement.js';
 import type { PutResult } from '../target.js';
 import { domainOf, productRef } from '../values.js';
+import { arrived } from './arrived.js';
 import { type ClaimResult, claimCheck } from './claim.js';
 import type { LandedFile } from './outcome.js';
 import type { Claimed } from './rows.js';
@@ -50,17 +52,24 @@ export async function transfer(
   const { target, uri } = destination;
   const stall = watchStall(options.stallMs);
   const either = AbortSignal.any([signal, stall.signal]);
+  const moved = (bytes: number): void => {
+    stall.touch();
+    options.progress(bytes);
+  };
   const deliveryId = (id: bigint): string => `${options.storeId}-${id}`;
   let failure = (): TransferError | null => null;
   let endIfUnread = async (): Promise<void> => undefined;
   try {
+    const placement = await whoBrings(claimed, backend, either);
+    if (placement.kind === 'backend') return await arrived(claimed, placement, either, moved);
+    const note = placement.reason === null ? {} : { note: placement.reason };
     if (abandoned !== null) await target.clean(uri, filename, deliveryId(abandoned), either);
     if (row.was !== 'queued') {
       stall.allow(Number(row.bytes ?? entry.metadata.fileMetadata?.fileSize ?? UNKNOWN_SIZE));
       await target.clean(uri, filename, deliveryId(row.id), either);
       const found =
         row.was === 'landed' ? await confirm(claimed, either) : await discover(claimed, backend, either, stall);
-      if (found !== null) return found;
+      if (found !== null) return { ...found, ...note };
       stall.allow(0);
     }
     const source = await open(claimed, backend, either, stall.touch);
@@ -77,15 +86,12 @@ export async function transfer(
         deliveryId: deliveryId(row.id),
         epoch: Number(row.epoch),
         signal: either,
-        progress: (bytes) => {
-          stall.touch();
-          options.progress(bytes);
-        },
+        progress: moved,
       },
     );
     const result = await orAbandoned(putting, either, options.leaveMs);
     crashPoint('after-rename');
-    return landed(result, filename, checked.result(result));
+    return { ...landed(result, filename, checked.result(result)), ...note };
   } catch (error) {
     throw signal.aborted ? signal.reason : (failure() ?? faultOf(error));
   } finally {
@@ -125,6 +131,17 @@ const asSource = (error: unknown): TransferError => {
   const message = `the source failed: ${(error as Error)?.message ?? String(error)}`;
   return new TransferError('source', new MpdError('Internal', { class: 'retry', message, cause: error }));
 };
+
+/** Asked anew at each attempt: a backend that could not send by itself leaves it to the gateway. */
+async function whoBrings({ row }: Claimed, backend: Backend, signal: AbortSignal): Promise<Placement> {
+  if (backend.placement === undefined) return { kind: 'gateway', reason: null };
+  const ref = productRef(domainOf(row.domain), row.key, Number(row.version));
+  try {
+    return await backend.placement(ref, row.order_id, signal);
+  } catch (error) {
+    throw signal.aborted ? error : asSource(error);
+  }
+}
 
 async function open({ row }: Claimed, backend: Backend, signal: AbortSignal, touch: () => void): Promise<Body> {
   const ref = productRef(domainOf(row.domain), row.key, Number(row.version));

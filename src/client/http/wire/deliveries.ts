@@ -33,7 +33,7 @@ const delivery = {
   bytes: nullable(mpd(Long)),
   checksum: nullable(text({ description: 'SHA-256 in hex' })),
   sourceCheck: nullable(oneOf(['ok', 'mismatch', 'none'])),
-  targetCheck: nullable(oneOf(['verified', 'size'])),
+  targetCheck: nullable(oneOf(['verified', 'size', 'complete'])),
   attempts: whole(0),
   nextAttemptAt: nullable(mpd(Time)),
   createdAt: mpd(Time),
