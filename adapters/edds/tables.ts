@@ -1,10 +1,11 @@
-import { type ColumnType, type Kysely, type Migration, sql } from 'kysely';
+import { type ColumnType, type Generated, type Kysely, type Migration, sql } from 'kysely';
 
 export interface EddsTables {
   edds_state: StateTable;
   edds_product: ProductTable;
   edds_job: JobTable;
   edds_order: OrderTable;
+  edds_placing: PlacingTable;
 }
 
 /** One row per backend; its row lock orders the writers of the index. */
@@ -75,6 +76,20 @@ export interface JobTable {
   covered_ns: bigint;
   /** Nothing more is to be done. */
   done: boolean;
+  /** The one order whose job this is, shared with no other; null = of all in `orders`. */
+  made_for: Generated<string | null>;
+  /** EDDS sends the files to the order's target by itself. */
+  placed: Generated<boolean>;
+}
+
+/** Whether EDDS sends the files of an order by itself, and if not, why. */
+export interface PlacingTable {
+  backend: string;
+  order_id: string;
+  /** null = EDDS sends. */
+  reason: string | null;
+  /** It was tried and failed: not tried again. */
+  failed: boolean;
 }
 
 /** An order that jobs run for, and until when it wants data; null = for ever. */
@@ -119,7 +134,24 @@ const STATEMENTS = [
   `create index edds_job_request on edds_job (backend, request_id)`,
 ];
 
-export const migrations: Readonly<Record<string, Migration>> = { 'edds-0001': first };
+/** Jobs of single orders beside those that orders share. */
+const single: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    for (const statement of SINGLE) await sql.raw(statement).execute(db);
+  },
+};
+
+const SINGLE = [
+  `alter table edds_job add column made_for text, add column placed boolean not null default false`,
+  `drop index edds_job_live`,
+  `create unique index edds_job_live on edds_job (backend, selection, coalesce(made_for, ''))
+    where not done and purpose in ('stream', 'schedule')`,
+  `create table edds_placing (
+    backend text not null, order_id text not null, reason text, failed boolean not null, primary key (backend, order_id)
+  )`,
+];
+
+export const migrations: Readonly<Record<string, Migration>> = { 'edds-0001': first, 'edds-0002': single };
 
 /** Channel on which whoever reads EDDS tells every gateway that `payload`, a backend, has changes. */
 export const CHANNEL = 'edds_change';
