@@ -181,6 +181,7 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
     domains: [config.domain],
     capabilities: { feed: 'durable', ranges: false, upstream: true, checksum: 'sha-256', folders: false },
     productTypes: async () => mapper.types,
+    typeGroups: mapper.groups,
     list: (query, options) => listProducts(db, id, context, query, options),
     async get(refs) {
       const found = await findProducts(index, context, refs);

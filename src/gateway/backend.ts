@@ -1,5 +1,5 @@
 import type { ObjectRef } from '../mal/index.js';
-import type { FilterTree } from '../mpd/filter/index.js';
+import type { FilterTree, TypeGroup } from '../mpd/filter/index.js';
 import type { ProductMetadata, ProductType, TimeWindow } from '../mpd/index.js';
 import type { OrderPlaces, Placement } from './placement.js';
 
@@ -153,6 +153,8 @@ export interface Backend {
   readonly domains: readonly (readonly string[])[];
   readonly capabilities: BackendCapabilities;
   productTypes(): Promise<readonly ProductType[]>;
+  /** Names that stand for several of its types in filters; listed with the types. */
+  readonly typeGroups?: readonly TypeGroup[];
   list(query: BackendQuery, options: ListOptions): AsyncIterable<Listed>;
   /** Index by index; an old version is unknown. */
   get(refs: readonly ObjectRef[], signal?: AbortSignal): Promise<readonly (Entry | 'unknown')[]>;

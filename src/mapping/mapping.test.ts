@@ -22,6 +22,46 @@ const root = join(import.meta.dirname, '../..');
 
 const NS = (text: string): bigint => BigInt(Date.parse(text)) * 1_000_000n;
 
+describe('type groups', () => {
+  it('name types of the table, and values of their attributes as declared', () => {
+    const { products } = parseMapping(
+      'title: t\nconcepts: []\nproducts: { types: [{ name: A, attributes: [{ name: x, type: Long, from: a }] }, { name: B }],' +
+        ' groups: [{ name: G, description: both, types: [A, B] }, { name: H, types: [A], where: { x: [1, 2] } }] }',
+      'site.yaml',
+    );
+    expect(productMapper(products).groups).toEqual([
+      {
+        name: 'G',
+        description: 'both',
+        members: [
+          { type: 'A', attributeFilter: [] },
+          { type: 'B', attributeFilter: [] },
+        ],
+      },
+      {
+        name: 'H',
+        description: null,
+        members: [
+          {
+            type: 'A',
+            attributeFilter: [
+              {
+                type: 'ValueSet',
+                name: 'x',
+                include: true,
+                values: [
+                  { type: 'Long', value: 1n },
+                  { type: 'Long', value: 2n },
+                ],
+              },
+            ],
+          },
+        ],
+      },
+    ]);
+  });
+});
+
 describe('transforms', () => {
   const cases: readonly (readonly [Transform, Raw, Raw | undefined])[] = [
     ['trim', '  a ', 'a'],
@@ -194,6 +234,8 @@ describe('the file', () => {
     return 'accepted';
   };
   const types = (rest: string) => `title: t\nconcepts: []\nproducts: { types: [${rest}] }\n`;
+  const groups = (rest: string) =>
+    `title: t\nconcepts: []\nproducts: { types: [{ name: A, attributes: [{ name: x, type: Long, from: a }] }, { name: B }], groups: [${rest}] }\n`;
 
   it.each([
     ['title: [', /site\.yaml: /],
@@ -206,6 +248,10 @@ describe('the file', () => {
       types('{ name: A, attributes: [{ name: x, type: Long, from: a }, { name: x, type: Long, from: b }] }'),
       /attributes\.1\.name: "x" appears twice/,
     ],
+    [groups('{ name: A, types: [B] }'), /groups\.0\.name: "A" is the name of a type/],
+    [groups('{ name: G, types: [A, C] }'), /groups\.0\.types\.1: there is no type "C"/],
+    [groups('{ name: G, types: [A], where: { y: [1] } }'), /groups\.0\.where\.y: the type "A" has no attribute "y"/],
+    [groups('{ name: G, types: [A], where: { x: [many] } }'), /groups\.0\.where\.x: not every value is a Long/],
     [
       types('{ name: A, created: { from: a, transform: [{ time: julian }] } }'),
       /products\.types\.0\.created\.transform\.0\.time: /,

@@ -1,8 +1,9 @@
 import { RE2JS } from 're2js';
 import { type AttributeTypeName, attributeTypeItem, type NamedValue } from '../mal/index.js';
-import type { AttributeDef, ProductType } from '../mpd/index.js';
+import type { GroupMember, TypeGroup } from '../mpd/filter/index.js';
+import type { AttributeDef, AttributeFilter, ProductType } from '../mpd/index.js';
 import { toAttribute, toTime } from './attribute.js';
-import type { AttributeRule, Condition, ProductRule, ProductRules, Source } from './schema.js';
+import type { AttributeRule, Condition, GroupRule, ProductRule, ProductRules, Source } from './schema.js';
 import { compileTransform, isList, type Raw, type Step } from './transform.js';
 
 /** The values of one legacy record by field name; undefined or null where it has none. */
@@ -39,6 +40,8 @@ export interface Origin {
 
 export interface ProductMapper {
   readonly types: readonly ProductType[];
+  /** Names that stand for several of the types in a filter. */
+  readonly groups: readonly TypeGroup[];
   /** The type of this name; a name that is not declared has no attributes. */
   type(name: string): ProductType;
   /** null = no product. */
@@ -58,6 +61,7 @@ export function productMapper(rules: ProductRules): ProductMapper {
   const byName = new Map(types.map((type) => [type.name, type]));
   return {
     types,
+    groups: (rules.groups ?? []).map((group) => groupOf(group, rules)),
     type: (name) => byName.get(name) ?? { name, description: null, attributeDefs: null },
     describe(fields) {
       for (const rule of compiled) {
@@ -86,6 +90,19 @@ function declaredTypes(rules: ProductRules): readonly ProductType[] {
     description,
     attributeDefs: attributes.size === 0 ? null : [...attributes.values()],
   }));
+}
+
+function groupOf({ name, description, types, where }: GroupRule, rules: ProductRules): TypeGroup {
+  const members = types.map((type): GroupMember => {
+    const own = rules.types.flatMap((rule) => (rule.name === type ? rule.attributes : []));
+    const attributeFilter = Object.entries(where).map(([attribute, wanted]): AttributeFilter => {
+      const declared = [...own, ...rules.common.attributes].find((one) => one.name === attribute)!;
+      const values = wanted.map((value) => toAttribute(declared.type, value)!);
+      return { type: 'ValueSet', name: attribute, include: true, values };
+    });
+    return { type, attributeFilter };
+  });
+  return { name, description: description ?? null, members };
 }
 
 const attributeDef = ({ name, type, unit, description }: AttributeRule): AttributeDef => ({

@@ -1,4 +1,4 @@
-import type { Concept, MappingFile, ProductRule, Source, Transform } from './schema.js';
+import type { Concept, GroupRule, MappingFile, ProductRule, Source, Transform } from './schema.js';
 
 /** The reference page of the mapping tables, in Markdown. */
 export function referencePage(tables: readonly (readonly [file: string, mapping: MappingFile])[]): string {
@@ -9,6 +9,7 @@ export function referencePage(tables: readonly (readonly [file: string, mapping:
     conceptTable(mapping.concepts),
     '### Product types',
     ...mapping.products.types.map((rule) => productSection(rule, mapping)),
+    ...(mapping.products.groups === undefined ? [] : ['### Type groups', GROUPS, groupTable(mapping.products.groups)]),
   ]);
   return `${['# Mapping reference', INTRODUCTION, ...parts.flat()].join('\n\n')}\n`;
 }
@@ -31,6 +32,21 @@ function conceptTable(concepts: readonly Concept[]): string {
     ];
   });
   return markdown([['Table', 'Concept', 'MPD', 'How', 'Module', 'Notes and proof'], ...rows]);
+}
+
+const GROUPS = `A filter on the name of a group matches the products of its types. Groups are listed with the types, with the attributes
+of their members; no product is of a group.`;
+
+function groupTable(groups: readonly GroupRule[]): string {
+  const rows = groups.map(({ name, description, types, where }) => [
+    `\`${name}\``,
+    types.map((type) => `\`${type}\``).join(', '),
+    Object.entries(where)
+      .map(([attribute, values]) => `\`${attribute}\` ${values.join(' or ')}`)
+      .join('; '),
+    description ?? '',
+  ]);
+  return markdown([['Group', 'Types', 'Only where', 'Description'], ...rows]);
 }
 
 function productSection(rule: ProductRule, mapping: MappingFile): string {

@@ -1,6 +1,7 @@
 import { RE2JS } from 're2js';
 import { z } from 'zod';
 import { ATTRIBUTE_TYPES } from '../mal/index.js';
+import { toAttribute } from './attribute.js';
 
 /** Shape of `mappings/<system>.yaml`: the concept rows, and how one record of the system becomes a product. */
 
@@ -151,12 +152,47 @@ const productType = z
 
 export type ProductRule = z.infer<typeof productType>;
 
-export const productRules = z.strictObject({
-  /** What holds for every type that does not say otherwise. */
-  common: z.strictObject({ ...general, attributes: z.array(attribute).default([]) }).default({ attributes: [] }),
-  /** The first whose conditions hold decides. The same name may stand several times: one type, several kinds of record. */
-  types: z.array(productType).min(1),
+const typeGroup = z.strictObject({
+  name: z.string().min(1),
+  description: z.string().optional(),
+  /** Names of types of this mapping. */
+  types: z.array(z.string()).min(1),
+  /** Only products with one of these values, by attribute; absent = all products of the types. */
+  where: z.record(z.string(), z.array(scalar).min(1)).default({}),
 });
+
+export type GroupRule = z.infer<typeof typeGroup>;
+
+export const productRules = z
+  .strictObject({
+    /** What holds for every type that does not say otherwise. */
+    common: z.strictObject({ ...general, attributes: z.array(attribute).default([]) }).default({ attributes: [] }),
+    /** The first whose conditions hold decides. The same name may stand several times: one type, several kinds of record. */
+    types: z.array(productType).min(1),
+    /** Names that stand for several types in a filter; no product is of them. */
+    groups: z.array(typeGroup).optional(),
+  })
+  .superRefine(({ common, types, groups = [] }, context) => {
+    const taken = new Set(types.map(({ name }) => name));
+    groups.forEach((group, index) => {
+      const issue = (path: readonly (string | number)[], message: string) =>
+        context.addIssue({ code: 'custom', path: ['groups', index, ...path], message });
+      if (taken.has(group.name)) issue(['name'], `"${group.name}" is the name of a type or of another group`);
+      group.types.forEach((name, at) => {
+        const rules = types.filter((type) => type.name === name && type.skip === undefined);
+        if (rules.length === 0) issue(['types', at], `there is no type "${name}"`);
+        const attributes = [...rules.flatMap((rule) => rule.attributes), ...common.attributes];
+        for (const [attributeName, values] of rules.length === 0 ? [] : Object.entries(group.where)) {
+          const declared = attributes.find((one) => one.name === attributeName);
+          const path = ['where', attributeName];
+          if (declared === undefined) issue(path, `the type "${name}" has no attribute "${attributeName}"`);
+          else if (values.some((value) => toAttribute(declared.type, value) === undefined))
+            issue(path, `not every value is a ${declared.type}`);
+        }
+      });
+      taken.add(group.name);
+    });
+  });
 
 export type ProductRules = z.infer<typeof productRules>;
 

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import { compareObjectRefs, formatObjectRef, type ObjectRef } from '../../mal/index.js';
-import { checkWindow, compileTree, filterBounds, resolveNamed } from '../../mpd/filter/index.js';
+import { checkWindow, compileTree, expandGroups, filterBounds, resolveNamed } from '../../mpd/filter/index.js';
 import { invalid, MpdError, type ProductType, tooMany, unknown } from '../../mpd/index.js';
 import { conjunction } from '../access/sight.js';
 import type { Access, Catalogue, NamedFilters, Principal, ProductQuery } from '../api.js';
@@ -10,6 +10,7 @@ import type { CoreTables } from '../schema.js';
 import { refuseNul } from '../values.js';
 import { resolverFor } from './filters.js';
 import { listFolder } from './folders.js';
+import { groupsOf, groupTypes } from './groups.js';
 import { backendsFor, decodeCursor, encodeCursor, type Merged, mergeListings } from './merge.js';
 
 export interface CatalogueDependencies {
@@ -30,7 +31,8 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
   ): AsyncIterable<Merged> {
     checkWindow(query.created, 'created');
     checkWindow(query.content, 'content');
-    const asked = query.filter && (await resolveNamed(query.filter, resolverFor(filters, principal)));
+    const named = query.filter && (await resolveNamed(query.filter, resolverFor(filters, principal)));
+    const asked = named && expandGroups(named, groupsOf(backends));
     refuseNul(asked, 'filter');
     const windows = [query.created && { created: query.created }, query.content && { content: query.content }];
     const matches = compileTree(conjunction(asked, ...windows));
@@ -74,7 +76,8 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
       const byName = new Map<string, ProductType>();
       for (const list of await Promise.all(backends.all.map((backend) => backend.productTypes())))
         for (const type of list) byName.set(type.name, mergeTypes(byName.get(type.name), type));
-      return [...byName.values()].filter((type) => typeVisible(type.name, principal));
+      const visible = new Map([...byName].filter(([name]) => typeVisible(name, principal)));
+      return [...visible.values(), ...groupTypes(groupsOf(backends), visible)];
     },
 
     async list(query, { after, limit, signal }, principal) {

@@ -5,6 +5,7 @@ import { invalid, MpdError, orderFailed, ProductFilter, unknown } from '../../mp
 import { denied, isOperator, requireOperator } from '../access/access.js';
 import type { BackfillRequest, NamedFilters, Orders, Principal } from '../api.js';
 import type { Backends } from '../backends.js';
+import { groupsOf } from '../catalogue/groups.js';
 import { appendEvents } from '../events/append.js';
 import type { CoreTables } from '../schema.js';
 import type { Targets } from '../targets.js';
@@ -93,7 +94,7 @@ export function createOrders(deps: OrderDependencies): Orders {
 
   return {
     async submit(request, principal) {
-      const { owner, tree } = await validateOrder(request, principal, deps.filters);
+      const { owner, tree } = await validateOrder(request, principal, deps.filters, groupsOf(backends));
       const warnings: string[] = [];
       const accepted = request.deliverTo === null ? null : targets.accept(request.deliverTo);
       if (accepted !== null) {

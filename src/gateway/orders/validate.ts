@@ -1,4 +1,11 @@
-import { compileFilter, compileTree, type FilterTree, resolveNamed } from '../../mpd/filter/index.js';
+import {
+  compileFilter,
+  compileTree,
+  expandGroups,
+  type FilterTree,
+  resolveNamed,
+  type TypeGroup,
+} from '../../mpd/filter/index.js';
 import { invalid } from '../../mpd/index.js';
 import { denied, isOperator } from '../access/access.js';
 import { conjunction } from '../access/sight.js';
@@ -9,7 +16,7 @@ import { refuseNul, requireStorable } from '../values.js';
 
 export interface CheckedOrder {
   readonly owner: string;
-  /** What is matched: named filters copied in. */
+  /** What is matched: named filters and the members of type groups copied in. */
   readonly tree: FilterTree | null;
 }
 
@@ -21,6 +28,7 @@ export async function validateOrder(
   request: OrderRequest,
   principal: Principal,
   filters: NamedFilters,
+  groups: readonly TypeGroup[],
 ): Promise<CheckedOrder> {
   const owner = request.user ?? principal.id;
   if (owner === '') throw invalid('user', 'must not be empty');
@@ -44,7 +52,8 @@ export async function validateOrder(
   if (request.pathTemplate != null) checkPathTemplate(request.pathTemplate);
   if (request.backfill) checkBackfill(request.backfill, 'backfill');
   const asked = conjunction(request.productFilter && { filter: request.productFilter }, request.tree ?? null);
-  const tree = asked && (await resolveNamed(asked, resolverFor(filters, principal)));
+  const named = asked && (await resolveNamed(asked, resolverFor(filters, principal)));
+  const tree = named && expandGroups(named, groups);
   if (tree) requireStorable(tree, 'filter');
   compileTree(tree);
   return { owner, tree };

@@ -1,5 +1,6 @@
 import type { ProductFilter } from '../../mpd/index.js';
 import type { Backends } from '../backends.js';
+import { groupsOf } from '../catalogue/groups.js';
 
 /** An order for a type or a domain that does not exist yet is fine, but its owner should know. */
 export async function availabilityWarning(backends: Backends, filter: ProductFilter | null): Promise<string | null> {
@@ -15,7 +16,7 @@ export async function availabilityWarning(backends: Backends, filter: ProductFil
     )
   )
     return `no backend owns the domain [${domain!.join(', ')}] yet`;
-  if (productType === null) return null;
+  if (productType === null || groupsOf(backends).some(({ name }) => name === productType)) return null;
   for (const backend of backends.all) {
     const types = await backend.productTypes().catch(() => null);
     if (types === null || types.some((type) => type.name === productType)) return null;

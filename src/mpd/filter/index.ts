@@ -1,5 +1,6 @@
 export * from './bounds.js';
 export * from './domain.js';
+export * from './groups.js';
 export { FILTER_LIMITS, type FilterLimits } from './limits.js';
 export * from './named.js';
 export { literalPrefix } from './pattern.js';
