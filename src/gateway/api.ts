@@ -152,7 +152,7 @@ export interface OrderInfo {
   /** Deliveries by state. */
   readonly counts: Readonly<Record<string, number>>;
   /** By backend: the remote request made for this order, where the backend works on demand. */
-  readonly upstream: Readonly<Record<string, Pick<UpstreamStatus, 'id' | 'state' | 'details'>>> | null;
+  readonly upstream: Readonly<Record<string, Pick<UpstreamStatus, 'id' | 'state' | 'details' | 'jobs'>>> | null;
 }
 
 export interface OrderHistoryEntry {

@@ -20,6 +20,16 @@ export interface Entry {
   readonly fileName: string | null;
   /** What the source itself says of its bytes (a label's md5, a type field), to be checked while reading. */
   readonly claim: Checksum | null;
+  /**
+   * Orders of this gateway for which the product was made on demand: no other order gets it, and these get it whenever it
+   * comes. `[]`: it is made for whoever asks by name, and no order gets it. Absent = for whoever it matches.
+   */
+  readonly madeFor?: readonly bigint[] | null;
+  /**
+   * Of a product that is for whoever it matches: the orders among those that read the past (`UpstreamOrder.readsPast`) which
+   * had come up to the present when it was made. The others of that kind get what it holds with their past.
+   */
+  readonly joinedBy?: readonly bigint[] | null;
 }
 
 export interface Checksum {
@@ -112,6 +122,10 @@ export interface FollowResult {
 
 /** Systems that only produce what an order asked for. */
 export interface Upstream {
+  /** An order whose validity lies in the past, wholly or partly, has data of that time made for it. */
+  readonly readsPast?: boolean;
+  /** Refuses what can never be ordered, before the order is accepted. @throws MpdError Invalid naming the field, Order Failed */
+  check?(order: Pick<UpstreamOrder, 'user' | 'filter' | 'validity' | 'readsPast'>): Promise<void>;
   /** Makes sure the remote side works for this order; idempotent, called again after every restart. Returns the remote id. */
   ensure(order: UpstreamOrder): Promise<string>;
   cancel(id: string): Promise<void>;
@@ -126,6 +140,8 @@ export interface UpstreamOrder {
   readonly filter: FilterTree | null;
   readonly validity: TimeWindow | null;
   readonly remoteId: string | null;
+  /** The validity had begun when the order was submitted: what it covers of the past is wanted too. */
+  readonly readsPast?: boolean;
 }
 
 export interface UpstreamStatus {
@@ -134,6 +150,20 @@ export interface UpstreamStatus {
   /** Ours when it was made for an order of this gateway. */
   readonly orderId: bigint | null;
   /** The system's own fields, for operators (`Error`, `Reason`, `SubmissionTime` …). */
+  readonly details: Readonly<Record<string, string | null>>;
+  /** All that the order's past asks for is made. Absent = nothing was asked of it. */
+  readonly done?: boolean;
+  /** Each request that was made for the order, where there are several. */
+  readonly jobs?: readonly UpstreamJob[];
+}
+
+/** One request at the system. */
+export interface UpstreamJob {
+  /** Its id there, or what is known before it has one. */
+  readonly id: string;
+  /** What it is for, in a word or two. */
+  readonly purpose: string;
+  readonly state: string;
   readonly details: Readonly<Record<string, string | null>>;
 }
 

@@ -99,4 +99,11 @@ create table setting (name text primary key, value text not null);
 insert into event_floor values (gen_random_uuid()::text, '0', 0);
 `;
 
-export const coreMigrations: Readonly<Record<string, Migration>> = { 'core-0001': core };
+/** Products that were made on demand for some orders. */
+const madeFor: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await sql`alter table journal add column made_for jsonb, add column joined_by jsonb`.execute(db);
+  },
+};
+
+export const coreMigrations: Readonly<Record<string, Migration>> = { 'core-0001': core, 'core-0002-made-for': madeFor };

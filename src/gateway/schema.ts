@@ -94,6 +94,9 @@ export interface JournalTable {
   file_name: string | null;
   claim_algorithm: string | null;
   claim_value: Uint8Array | null;
+  /** `Entry.madeFor` and `Entry.joinedBy`: order ids as text. */
+  made_for: NullableJson;
+  joined_by: NullableJson;
   created_ns: bigint;
   content_start_ns: bigint;
   content_end_ns: bigint;

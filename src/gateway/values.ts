@@ -47,6 +47,9 @@ export interface EntryColumns {
   readonly file_name: string | null;
   readonly claim_algorithm: string | null;
   readonly claim_value: Uint8Array | null;
+  /** Order ids as text; read where orders are matched. */
+  readonly made_for?: readonly string[] | null;
+  readonly joined_by?: readonly string[] | null;
 }
 
 export function entryOf(row: EntryColumns): Entry {
@@ -61,5 +64,7 @@ export function entryOf(row: EntryColumns): Entry {
     path: row.path,
     fileName: row.file_name,
     claim,
+    ...(row.made_for && { madeFor: row.made_for.map(BigInt) }),
+    ...(row.joined_by && { joinedBy: row.joined_by.map(BigInt) }),
   };
 }

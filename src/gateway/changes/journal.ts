@@ -184,6 +184,8 @@ function columns(entry: Entry, updatedNs: bigint): Record<string, unknown> {
     file_name: entry.fileName,
     claim_algorithm: claim?.algorithm ?? null,
     claim_value: claim ? `\\x${hex(claim.value)}` : null,
+    made_for: entry.madeFor?.map(String) ?? null,
+    joined_by: entry.joinedBy?.map(String) ?? null,
     created_ns: String(metadata.creationDate),
     content_start_ns: String(metadata.contentDate.start),
     content_end_ns: String(metadata.contentDate.end),
@@ -193,11 +195,13 @@ function columns(entry: Entry, updatedNs: bigint): Record<string, unknown> {
 
 const COLUMNS =
   sql.raw(`version bigint, product_type text, metadata jsonb, path text, file_name text, claim_algorithm text,
-  claim_value bytea, created_ns bigint, content_start_ns bigint, content_end_ns bigint, updated_ns bigint`);
-const NAMES = sql.raw(`version, product_type, metadata, path, file_name, claim_algorithm, claim_value, created_ns,
-  content_start_ns, content_end_ns, updated_ns`);
+  claim_value bytea, made_for jsonb, joined_by jsonb, created_ns bigint, content_start_ns bigint, content_end_ns bigint,
+  updated_ns bigint`);
+const NAMES = sql.raw(`version, product_type, metadata, path, file_name, claim_algorithm, claim_value, made_for, joined_by,
+  created_ns, content_start_ns, content_end_ns, updated_ns`);
 const ASSIGN = sql.raw(`version = r.version, product_type = r.product_type, metadata = r.metadata, path = r.path,
-  file_name = r.file_name, claim_algorithm = r.claim_algorithm, claim_value = r.claim_value, created_ns = r.created_ns,
+  file_name = r.file_name, claim_algorithm = r.claim_algorithm, claim_value = r.claim_value, made_for = r.made_for,
+  joined_by = r.joined_by, created_ns = r.created_ns,
   content_start_ns = r.content_start_ns, content_end_ns = r.content_end_ns`);
 
 /** Indexed again, same content: only what is known of it changes. */

@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
+import type { Entry } from '../backend.js';
 import { appendEvents, type NewEvent } from '../events/append.js';
-import type { LiveOrder } from '../orders/live.js';
+import { type LiveOrder, loadLiveOrder } from '../orders/live.js';
 import type { CoreTables } from '../schema.js';
 import { domainText } from '../values.js';
 import { type Enqueued, enqueue, type Match, type Reopen } from './enqueue.js';
@@ -24,12 +25,14 @@ export async function matchChanges(
   const active = orders.filter((order) => takesNew(order, nowNs));
   const events: NewEvent[] = changes.map(productEvent);
   const journaled = new Map(changes.map((change) => [change.journalId, change]));
-  const owners = new Map(active.map((order) => [order.id, order]));
+  const named = await namedOrders(tx, orders, changes);
+  const owners = new Map([...active, ...named.values()].map((order) => [order.id, order]));
   for (const kind of ['new', 'updated', 'republished'] as const) {
     const matches: Match[] = [];
     for (const change of changes) {
       if (change.kind !== kind) continue;
-      for (const order of active) if (order.matches(change.entry)) matches.push(matchOf(order, change.journalId));
+      for (const order of takersOf(change.entry, active, named))
+        if (order.matches(change.entry)) matches.push(matchOf(order, change.journalId));
     }
     for (const row of await enqueue(tx, matches, REOPEN[kind]))
       events.push(
@@ -43,7 +46,42 @@ export async function matchChanges(
 const takesNew = (order: LiveOrder, nowNs: bigint): boolean =>
   (order.validStartNs === null || order.validStartNs <= nowNs) &&
   (order.validEndNs === null || nowNs <= order.validEndNs) &&
-  (order.state !== 'paused' || order.pausePolicy === 'hold');
+  skipsNothing(order);
+
+const skipsNothing = ({ state, pausePolicy }: LiveOrder): boolean => state !== 'paused' || pausePolicy === 'hold';
+
+/**
+ * Orders that the products name as theirs. What was made for an order is its own whenever it comes, also when the order has
+ * expired since; only a cancelled one takes nothing any more.
+ */
+async function namedOrders(
+  tx: Kysely<CoreTables>,
+  orders: readonly LiveOrder[],
+  changes: readonly Journaled[],
+): Promise<ReadonlyMap<bigint, LiveOrder>> {
+  const found = new Map<bigint, LiveOrder>();
+  const ids = new Set(changes.flatMap(({ entry }) => namesOf(entry)));
+  if (ids.size === 0) return found;
+  for (const order of orders) if (ids.has(order.id) && skipsNothing(order)) found.set(order.id, order);
+  for (const id of ids) {
+    if (orders.some((order) => order.id === id)) continue;
+    const order = await loadLiveOrder(tx, id);
+    if (order?.state === 'expired') found.set(id, order);
+  }
+  return found;
+}
+
+const namesOf = ({ madeFor, joinedBy }: Entry): readonly bigint[] => madeFor ?? joinedBy ?? [];
+
+function takersOf(
+  entry: Entry,
+  active: readonly LiveOrder[],
+  named: ReadonlyMap<bigint, LiveOrder>,
+): Iterable<LiveOrder> {
+  const own = namesOf(entry).flatMap((id) => named.get(id) ?? []);
+  if (entry.madeFor != null) return own;
+  return own.length === 0 ? active : new Set([...active, ...own]);
+}
 
 export const matchOf = (order: LiveOrder, journalId: bigint): Match => ({
   orderId: order.id,
@@ -51,7 +89,7 @@ export const matchOf = (order: LiveOrder, journalId: bigint): Match => ({
   method: order.method,
   target: order.target,
   deadlineSeconds: order.deadlineSeconds,
-  held: order.state !== 'active',
+  held: order.state === 'paused' || order.state === 'suspended',
 });
 
 export const matchedEvent = (

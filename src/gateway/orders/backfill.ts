@@ -69,7 +69,8 @@ async function readWindow(tx: Kysely<CoreTables>, job: Selectable<BackfillTable>
     content: [sql.ref('content_start_ns'), sql.ref('content_end_ns')],
   }[axis] as [ReturnType<typeof sql.ref>, ReturnType<typeof sql.ref>];
   const { rows } = await sql<Row>`
-    select id, domain, key, metadata, revision, updated_ns, path, file_name, claim_algorithm, claim_value
+    select id, domain, key, metadata, revision, updated_ns, path, file_name, claim_algorithm, claim_value,
+      made_for, joined_by
     from journal
     where current and removed_at is null and id > ${job.after_id}
       ${to === null ? sql`` : sql`and ${start} <= ${to}`} ${from === null ? sql`` : sql`and ${end} >= ${from}`}

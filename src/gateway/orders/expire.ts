@@ -6,11 +6,14 @@ import { lockOrders } from './live.js';
 
 /**
  * Ends orders whose validity is over: nothing more is matched, what was matched drains, also what a pause held. Orders of
- * disabled owners wait until these are enabled again. Answers how many.
+ * disabled owners wait until these are enabled again; orders that read the past, until it is made and they are not paused.
+ * Answers how many.
  */
 export const expireOrders = (db: Kysely<CoreTables>): Promise<number> =>
   db.transaction().execute(async (tx) => {
-    const over = sql<boolean>`valid_end_ns < (extract(epoch from now()) * 1000000)::bigint * 1000`;
+    const over = sql<boolean>`valid_end_ns < (extract(epoch from now()) * 1000000)::bigint * 1000
+      and not exists (select from jsonb_each(upstream) as u(backend, known) where (known ->> 'past')::boolean
+        and (state = 'paused' or not (known ->> 'done')::boolean))`;
     const due = await tx
       .selectFrom('standing_order')
       .select('id')

@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely';
 import { compileSight } from '../access/sight.js';
 import type { Entry } from '../backend.js';
 import type { CoreTables, OrderMethod, OrderState } from '../schema.js';
+import { readsPast } from './past.js';
 import { targetOrigin } from './target-origin.js';
 
 /** A standing order ready to be matched. */
@@ -15,8 +16,8 @@ export interface LiveOrder {
   readonly pausePolicy: 'hold' | 'skip';
   readonly validStartNs: bigint | null;
   readonly validEndNs: bigint | null;
-  /** The order's filter and its owner's policy; not its validity. */
-  readonly matches: (entry: Pick<Entry, 'metadata' | 'path'>) => boolean;
+  /** The order's filter, its owner's policy, and for whom the product was made; not its validity. */
+  readonly matches: (entry: Pick<Entry, 'metadata' | 'path' | 'madeFor' | 'joinedBy'>) => boolean;
 }
 
 const ORDER_LOCK = 0x4d50_4401;
@@ -81,20 +82,31 @@ const selectLive = (db: Kysely<CoreTables>) =>
       'o.valid_start_ns',
       'o.valid_end_ns',
       'o.tree',
+      'o.upstream',
       'p.policy',
     ]);
 
 type Row = Awaited<ReturnType<ReturnType<typeof selectLive>['execute']>>[number];
 
-const compileOrder = (row: Row): LiveOrder => ({
-  id: row.id,
-  owner: row.owner,
-  state: row.state,
-  method: row.method,
-  target: row.deliver_to === null ? null : targetOrigin(row.deliver_to),
-  deadlineSeconds: row.deadline_s,
-  pausePolicy: row.pause_policy,
-  validStartNs: row.valid_start_ns,
-  validEndNs: row.valid_end_ns,
-  matches: compileSight(row.tree, row.policy),
-});
+const compileOrder = (row: Row): LiveOrder => {
+  const sees = compileSight(row.tree, row.policy);
+  const past = readsPast(row.upstream);
+  return {
+    id: row.id,
+    owner: row.owner,
+    state: row.state,
+    method: row.method,
+    target: row.deliver_to === null ? null : targetOrigin(row.deliver_to),
+    deadlineSeconds: row.deadline_s,
+    pausePolicy: row.pause_policy,
+    validStartNs: row.valid_start_ns,
+    validEndNs: row.valid_end_ns,
+    matches: (entry) => isFor(entry, row.id, past) && sees(entry),
+  };
+};
+
+/** Whether a product is for this order, as far as it was made for somebody. */
+function isFor({ madeFor, joinedBy }: Pick<Entry, 'madeFor' | 'joinedBy'>, order: bigint, readsPast: boolean): boolean {
+  if (madeFor != null) return madeFor.includes(order);
+  return joinedBy == null || !readsPast || joinedBy.includes(order);
+}

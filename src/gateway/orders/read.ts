@@ -5,6 +5,7 @@ import { ProductFilter } from '../../mpd/index.js';
 import type { OrderInfo } from '../api.js';
 import type { CoreTables } from '../schema.js';
 import { domainOf, nsOfDate } from '../values.js';
+import type { UpstreamState } from './past.js';
 
 export const selectOrders = (db: Kysely<CoreTables>) =>
   db
@@ -41,9 +42,18 @@ export function orderInfo(row: Row): OrderInfo {
     createdAt: nsOfDate(row.created_at),
     updatedAt: nsOfDate(row.updated_at),
     counts: row.counts ?? {},
-    upstream: row.upstream as OrderInfo['upstream'],
+    upstream: upstreamInfo(row.upstream as UpstreamState | null),
   };
 }
+
+const upstreamInfo = (known: UpstreamState | null): OrderInfo['upstream'] =>
+  known &&
+  Object.fromEntries(
+    Object.entries(known).map(([backend, { id, state, details, jobs }]) => [
+      backend,
+      { id, state, details, ...(jobs && { jobs }) },
+    ]),
+  );
 
 /**
  * listStandingOrders: the requested domain is the pattern, the order's own domain is compared with it part by part up to the

@@ -70,7 +70,16 @@ const order = {
   createdAt: mpd(Time),
   updatedAt: mpd(Time),
   counts: mapOf(whole(0)),
-  upstream: nullable(mapOf(record({ id: text(), state: text(), details: mapOf(nullable(text())) }))),
+  upstream: nullable(
+    mapOf(
+      record({
+        ...{ id: text(), state: text(), details: mapOf(nullable(text())) },
+        jobs: optional(
+          listOf(record({ id: text(), purpose: text(), state: text(), details: mapOf(nullable(text())) })),
+        ),
+      }),
+    ),
+  ),
 };
 
 export const OrderInfoShape: Shape<OrderInfo> = record(order, {
