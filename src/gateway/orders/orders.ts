@@ -13,6 +13,7 @@ import { domainText } from '../values.js';
 import { recordHistory } from './history.js';
 import { holdQueued, releaseHeld, withdrawPending } from './hold.js';
 import { lockOrders } from './live.js';
+import { awaitingPast, backendsOfPast } from './past.js';
 import { matchesRequestedDomain, orderInfo, selectOrders } from './read.js';
 import { checkBackfill, validateOrder } from './validate.js';
 import { availabilityWarning } from './warn.js';
@@ -95,6 +96,11 @@ export function createOrders(deps: OrderDependencies): Orders {
   return {
     async submit(request, principal) {
       const { owner, tree } = await validateOrder(request, principal, deps.filters, groupsOf(backends));
+      const validity = request.validityPeriod ?? null;
+      const past = backendsOfPast(backends.all, tree, validity, BigInt(Date.now()) * 1_000_000n);
+      for (const { upstream } of past)
+        await upstream?.check?.({ user: owner, filter: tree, validity, readsPast: true });
+      const upstream = awaitingPast(past);
       const warnings: string[] = [];
       const accepted = request.deliverTo === null ? null : targets.accept(request.deliverTo);
       if (accepted !== null) {
@@ -118,7 +124,7 @@ export function createOrders(deps: OrderDependencies): Orders {
         await checkOwner(tx, owner, principal);
         await sql`
           insert into standing_order (id, kind, owner, state, method, deliver_to, secret, filter, tree, domain, valid_start_ns,
-            valid_end_ns, comments, pause_policy, on_bad_source, overwrite, path_template, deadline_s, warning)
+            valid_end_ns, comments, pause_policy, on_bad_source, overwrite, path_template, deadline_s, warning, upstream)
           overriding system value
           values (${id}, 'standing', ${owner}, 'active', ${request.deliveryMethod}, ${accepted?.deliverTo ?? null}, ${accepted?.secret ?? null},
             ${request.productFilter && JSON.stringify(encodeJson(ProductFilter, request.productFilter))}::jsonb,
@@ -126,7 +132,7 @@ export function createOrders(deps: OrderDependencies): Orders {
             ${request.productFilter?.domain ? domainText(request.productFilter.domain) : null},
             ${request.validityPeriod?.start ?? null}, ${request.validityPeriod?.end ?? null}, ${request.comments},
             ${request.pausePolicy ?? 'hold'}, ${request.onBadSource ?? 'deliver-flagged'}, ${request.overwrite ?? true},
-            ${request.pathTemplate ?? null}, ${request.deadlineSeconds ?? deps.deadlineSeconds}, ${warning})`.execute(
+            ${request.pathTemplate ?? null}, ${request.deadlineSeconds ?? deps.deadlineSeconds}, ${warning}, ${upstream && JSON.stringify(upstream)}::jsonb)`.execute(
           tx,
         );
         await recordHistory(tx, id, principal.id, 'submitted', warning);
