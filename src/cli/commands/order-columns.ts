@@ -22,6 +22,12 @@ function filterText({ order, tree }: OrderInfo): string {
   return tree === null ? 'everything' : JSON.stringify(encodeTree(tree));
 }
 
+const upstreamText = ({ upstream }: OrderInfo): string | null =>
+  upstream &&
+  Object.entries(upstream)
+    .map(([backend, { state }]) => `${backend} ${state}`)
+    .join(', ');
+
 export const orderColumns: readonly Column<OrderInfo>[] = [
   { head: 'ORDER', text: ({ order }) => order.orderID, align: 'right' },
   { head: 'STATE', text: ({ state }) => state },
@@ -48,7 +54,7 @@ export const orderFields: readonly Column<OrderInfo>[] = [
   { head: 'sub-folders', text: ({ pathTemplate }) => pathTemplate },
   { head: 'deadline', text: ({ deadlineSeconds }) => `${deadlineSeconds} s` },
   { head: 'deliveries', text: countsText },
-  { head: 'upstream', text: ({ upstream }) => (upstream === null ? null : `${upstream.id} ${upstream.state}`) },
+  { head: 'upstream', text: upstreamText },
   { head: 'warning', text: ({ warning }) => warning },
   { head: 'created', text: ({ createdAt }) => humanTime(createdAt) },
 ];
@@ -58,6 +64,31 @@ export const historyColumns: readonly Column<OrderHistoryEntry>[] = [
   { head: 'WHO', text: ({ actor }) => actor },
   { head: 'WHAT', text: ({ action }) => action },
   { head: 'DETAIL', text: ({ detail }) => detail },
+];
+
+type UpstreamRequest = NonNullable<NonNullable<OrderInfo['upstream']>[string]['jobs']>[number] & {
+  readonly backend: string;
+};
+
+/** The requests at other systems that run for an order. */
+export const upstreamRequests = ({ upstream }: OrderInfo): readonly UpstreamRequest[] =>
+  Object.entries(upstream ?? {}).flatMap(([backend, { id, state, details, jobs }]) =>
+    (jobs ?? [{ id, purpose: 'order', state, details }]).map((job) => ({ ...job, backend })),
+  );
+
+export const upstreamColumns: readonly Column<UpstreamRequest>[] = [
+  { head: 'BACKEND', text: ({ backend }) => backend },
+  { head: 'REQUEST', text: ({ id }) => id },
+  { head: 'FOR', text: ({ purpose }) => purpose },
+  { head: 'STATE', text: ({ state }) => state },
+  {
+    head: 'DETAILS',
+    text: ({ details }) =>
+      Object.entries(details)
+        .filter(([, value]) => value !== null && value !== '')
+        .map(([name, value]) => `${name}=${value}`)
+        .join(' '),
+  },
 ];
 
 export const deliveryColumns: readonly Column<DeliveryInfo>[] = [

@@ -23,6 +23,8 @@ import {
   historyColumns,
   orderColumns,
   orderFields,
+  upstreamColumns,
+  upstreamRequests,
 } from './order-columns.js';
 import { pullCommand } from './pull.js';
 
@@ -131,6 +133,10 @@ export function orderCommands(program: Command, runner: Runner): void {
       if (out.json) return;
       await out.say('');
       await out.list(order.history, historyColumns, (entry) => entry, 'no history');
+      const requests = upstreamRequests(order);
+      if (requests.length === 0) return;
+      await out.say('');
+      await out.list(requests, upstreamColumns, (request) => request, '');
     },
   );
 
