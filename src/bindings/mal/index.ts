@@ -32,6 +32,7 @@ import { orderHandlers } from './orders.js';
 import { createPrincipals, type MalCaller } from './principals.js';
 import { createPublisher } from './publish.js';
 import { retrievalHandlers } from './retrieval.js';
+import { encodedMetadata } from './reuse.js';
 import { type ServiceUris, serviceUris } from './uris.js';
 
 export type * from './config.js';
@@ -66,7 +67,7 @@ export interface MalBinding {
 export function createMalBinding(options: MalBindingOptions): MalBinding {
   const { gateway, config, present } = options;
   const { capabilities, endpoints: names, limits } = config;
-  const grammar = createGrammar(mpdRegistry);
+  const grammar = createGrammar(mpdRegistry, { reuse: [encodedMetadata()] });
   const log: Log = (level, event, details) => options.log[level](details, event);
   const principals = createPrincipals(gateway.access, config.rules);
   const bodies = createBodyReader(gateway.catalogue, createBudget(limits.held), limits.body);

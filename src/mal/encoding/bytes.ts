@@ -1,5 +1,7 @@
 import { badEncoding } from '../errors.js';
 
+export const NO_BYTES = new Uint8Array(0);
+
 const FIRST_SIZE = 1024;
 /** From this size on, a piece is kept by reference instead of copied. */
 const BY_REFERENCE = 16_384;
@@ -13,6 +15,8 @@ export class Sink {
   /** Start, in `buffer`, of what is not yet in `pieces`. */
   private start = 0;
   private readonly pieces: Uint8Array[] = [];
+  /** Bytes in `pieces`. */
+  private cutAt = 0;
 
   constructor(size = FIRST_SIZE) {
     this.buffer = Buffer.allocUnsafe(size);
@@ -33,6 +37,7 @@ export class Sink {
     if (bytes.length >= BY_REFERENCE) {
       this.cut();
       this.pieces.push(bytes);
+      this.cutAt += bytes.length;
       return;
     }
     this.reserve(bytes.length);
@@ -53,13 +58,27 @@ export class Sink {
     return length;
   }
 
+  /** Bytes so far. */
+  get length(): number {
+    return this.cutAt + this.position - this.start;
+  }
+
+  /** A copy of what came behind so many bytes; null when a piece kept by reference did. */
+  copyFrom(length: number): Uint8Array | null {
+    if (length < this.cutAt) return null;
+    return Uint8Array.prototype.slice.call(this.buffer, this.start + length - this.cutAt, this.position);
+  }
+
   finish(): Uint8Array[] {
     this.cut();
     return this.pieces;
   }
 
   private cut(): void {
-    if (this.position > this.start) this.pieces.push(this.buffer.subarray(this.start, this.position));
+    if (this.position > this.start) {
+      this.pieces.push(this.buffer.subarray(this.start, this.position));
+      this.cutAt += this.position - this.start;
+    }
     this.start = this.position;
   }
 }

@@ -10,8 +10,24 @@ export interface WireTypeId {
   readonly varint: Uint8Array;
 }
 
+/** A run of primitives as one encoding has them, to be written again. */
+export interface Fragment {
+  readonly bytes: Uint8Array;
+  /** The flags, lowest bit first, of an encoding that keeps them apart; else empty. */
+  readonly flags: Uint8Array;
+  readonly flagCount: number;
+}
+
+/** A place in what is being written: bytes and flags before it. */
+export interface Mark {
+  readonly bytes: number;
+  readonly flags: number;
+}
+
 /** Appends primitives; values outside their type throw MalError Bad Encoding. */
 export interface Writer {
+  /** {@link Encoding.id} of the encoding it writes. */
+  readonly encodingId: number;
   /** A Boolean or a presence flag. */
   flag(value: boolean): void;
   octet(value: number): void;
@@ -33,6 +49,11 @@ export interface Writer {
   duration(ns: bigint): void;
   count(value: number): void;
   typeId(id: WireTypeId): void;
+  mark(): Mark;
+  /** A copy of what was written since; null when a large value in it went by reference. */
+  since(mark: Mark): Fragment | null;
+  /** Appends what a writer of the same encoding wrote before. */
+  splice(fragment: Fragment): void;
   /** The message so far, in pieces to be sent one after the other. */
   finish(): Uint8Array[];
 }

@@ -13,6 +13,7 @@ import {
 import { ATTRIBUTE_TYPES, type Attribute, type AttributeTypeName, type ObjectRef } from '../types/index.js';
 import type { Codec, WireTypeId } from './encoding.js';
 import { enumeration, primitives, timeRoundedUp } from './primitives.js';
+import type { Reuse } from './reuse.js';
 import { varintOf, zigzag64 } from './varint.js';
 
 /**
@@ -40,7 +41,12 @@ export function wireTypeId(id: bigint): WireTypeId {
   };
 }
 
-export function createGrammar(registry: Registry): Grammar {
+export interface GrammarOptions {
+  /** Types whose encoded values are kept, each with where. */
+  readonly reuse?: readonly Reuse[];
+}
+
+export function createGrammar(registry: Registry, { reuse = [] }: GrammarOptions = {}): Grammar {
   const codecs = new WeakMap<object, Codec>();
   const bodies = new WeakMap<object, Codec>();
   const typeIds = new Map<bigint, WireTypeId>();
@@ -244,8 +250,10 @@ export function createGrammar(registry: Registry): Grammar {
     }
   }
 
-  const composite = (type: CompositeDescriptor): Codec<Readonly<Record<string, unknown>>> =>
-    fields(type.fields, type.tagged ? type.name : null, codecOf);
+  function composite(type: CompositeDescriptor): Codec {
+    const plain = fields(type.fields, type.tagged ? type.name : null, codecOf) as Codec;
+    return reuse.find((one) => one.type === type)?.codec(plain) ?? plain;
+  }
 
   function codecOf(type: TypeDescriptor): Codec {
     let codec = codecs.get(type);

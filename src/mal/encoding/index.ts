@@ -8,6 +8,7 @@ export { binarySplit } from './binary-split/index.js';
 export { binaryVariable } from './binary-variable/index.js';
 export * from './encoding.js';
 export * from './grammar.js';
+export * from './reuse.js';
 
 export const ENCODINGS: Readonly<Record<EncodingName, Encoding>> = {
   'binary-fixed': binaryFixed,

@@ -1,11 +1,12 @@
-import { Sink } from '../bytes.js';
+import { NO_BYTES, Sink } from '../bytes.js';
 import { dayOf, msOfDay, picosecondsOf, timeToMs } from '../cds.js';
 import { durationToSeconds } from '../duration.js';
-import type { WireTypeId, Writer } from '../encoding.js';
+import type { Fragment, Mark, WireTypeId, Writer } from '../encoding.js';
 import { checkBigint, checkNumber } from '../ranges.js';
 
 /** Everything big endian in its full width. */
 export class FixedWriter implements Writer {
+  readonly encodingId = 0;
   private readonly sink = new Sink();
 
   private room(size: number): Buffer {
@@ -86,6 +87,16 @@ export class FixedWriter implements Writer {
     const buffer = this.room(8);
     buffer.writeUInt32BE(id.high, this.sink.position - 8);
     buffer.writeUInt32BE(id.low, this.sink.position - 4);
+  }
+  mark(): Mark {
+    return { bytes: this.sink.length, flags: 0 };
+  }
+  since(mark: Mark): Fragment | null {
+    const bytes = this.sink.copyFrom(mark.bytes);
+    return bytes && { bytes, flags: NO_BYTES, flagCount: 0 };
+  }
+  splice({ bytes }: Fragment): void {
+    this.sink.append(bytes);
   }
   finish(): Uint8Array[] {
     return this.sink.finish();

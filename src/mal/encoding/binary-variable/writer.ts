@@ -1,7 +1,7 @@
-import { Sink } from '../bytes.js';
+import { NO_BYTES, Sink } from '../bytes.js';
 import { dayOf, msOfDay, picosecondsOf, timeToMs } from '../cds.js';
 import { durationToSeconds } from '../duration.js';
-import type { WireTypeId, Writer } from '../encoding.js';
+import type { Fragment, Mark, WireTypeId, Writer } from '../encoding.js';
 import { checkBigint, checkNumber } from '../ranges.js';
 import { zigzag32, zigzag64 } from '../varint.js';
 
@@ -9,6 +9,7 @@ const scratch = new DataView(new ArrayBuffer(8));
 
 /** Integers, lengths and the bits of floats as base-128 integers; single octets and times as they are. */
 export class VariableWriter implements Writer {
+  readonly encodingId: number = 1;
   protected readonly sink = new Sink();
 
   flag(value: boolean): void {
@@ -95,6 +96,16 @@ export class VariableWriter implements Writer {
   }
   typeId(id: WireTypeId): void {
     this.sink.append(id.varint);
+  }
+  mark(): Mark {
+    return { bytes: this.sink.length, flags: 0 };
+  }
+  since(mark: Mark): Fragment | null {
+    const bytes = this.sink.copyFrom(mark.bytes);
+    return bytes && { bytes, flags: NO_BYTES, flagCount: 0 };
+  }
+  splice({ bytes }: Fragment): void {
+    this.sink.append(bytes);
   }
   finish(): Uint8Array[] {
     return this.sink.finish();
