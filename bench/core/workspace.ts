@@ -9,7 +9,7 @@ import type { CoreTables } from '../../src/gateway/schema.js';
 import { migrate, openStore, storeMigrations } from '../../src/store/index.js';
 import { type GatewayProcess, startProcess } from '../../test/faults/crash/process.js';
 
-/** A gateway of its own process on an archive folder and the embedded database. */
+/** A gateway of its own process on the embedded database; with an archive folder and a delivery folder unless the configuration says otherwise. */
 export interface Workspace {
   readonly dir: string;
   readonly products: string;
@@ -18,6 +18,8 @@ export interface Workspace {
   /** Starts it; answers when it is ready, with the seconds that took. */
   start(): Promise<{ readonly url: string; readonly seconds: number }>;
   stop(): Promise<void>;
+  /** Other sections of gateway.yaml from the next start on. */
+  configure(more: Readonly<Record<string, unknown>>): void;
   /** Resident memory of the gateway now, MiB. */
   rss(): number;
   /** Highest growth of it while the work runs, MiB. */
@@ -25,24 +27,28 @@ export interface Workspace {
   remove(): Promise<void>;
 }
 
-export async function workspace(): Promise<Workspace> {
+/** @param more sections of gateway.yaml in place of the workspace's own */
+export async function workspace(more: Readonly<Record<string, unknown>> = {}): Promise<Workspace> {
   const dir = mkdtempSync(join(tmpdir(), 'mpd-bench-'));
   chmodSync(dir, 0o755);
   const [products, delivered] = [join(dir, 'products'), join(dir, 'delivered')];
   for (const folder of [products, delivered]) mkdirSync(folder);
   const config = join(dir, 'gateway.yaml');
-  writeFileSync(
-    config,
-    stringify({
-      store: { dir: join(dir, 'store') },
-      listen: { http: { port: 0 } },
-      access: { principals: [{ id: 'operator', role: 'operator' }] },
-      backends: [{ id: 'local', kind: 'archive', domain: ['local'], path: products, settle: '100ms' }],
-      targets: { allow: [{ scheme: 'file', root: delivered }] },
-      limits: { rate: { requestsPerMinute: 1_000_000 } },
-      log: { level: 'warn' },
-    }),
-  );
+  const configure = (sections: Readonly<Record<string, unknown>>): void =>
+    writeFileSync(
+      config,
+      stringify({
+        store: { dir: join(dir, 'store') },
+        listen: { http: { port: 0 } },
+        access: { principals: [{ id: 'operator', role: 'operator' }] },
+        backends: [{ id: 'local', kind: 'archive', domain: ['local'], path: products, settle: '100ms' }],
+        targets: { allow: [{ scheme: 'file', root: delivered }] },
+        limits: { rate: { requestsPerMinute: 1_000_000 } },
+        log: { level: 'warn' },
+        ...sections,
+      }),
+    );
+  configure(more);
   const store = await openStore<CoreTables>({ dir: join(dir, 'store') });
   await migrate(store.db, { ...storeMigrations, ...coreMigrations });
   const access = createAccess(store.db);
@@ -58,6 +64,7 @@ export async function workspace(): Promise<Workspace> {
     delivered,
     key,
     rss,
+    configure,
     async start() {
       const begin = performance.now();
       running = startProcess(config, join(dir, 'gateway.log'), null);

@@ -1,209 +1,218 @@
 /**
- * `npx tsx --expose-gc bench/datadrive/main.ts [--documents N] [--mib N] [--files N]`: the DataDrive backend and the SFTP target
- * against bare clients on the same servers, in one run. Prints a table.
+ * `npx tsx bench/datadrive/main.ts [--documents N] [--bytes N] [--files N] [--only list,body,sftp,small]`: a gateway in a process
+ * of its own on a real search server, S3 and SFTP, against bare clients of the same servers, in one run. Prints a table.
+ *
+ * Bare is what somebody without a gateway would run: the same pages by the same query, the same bytes from S3, the same files
+ * stored as safely (flushed, checked, renamed). Growth is of the gateway's resident memory against what it was when warm.
  */
+import { randomBytes } from 'node:crypto';
 import { chownSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { GetObjectCommand } from '@aws-sdk/client-s3';
-import { pino } from 'pino';
-import { createBackend } from '../../adapters/datadrive/index.js';
-import { migrations } from '../../adapters/datadrive/tables.js';
-import type { Backend, BackendQuery, Entry } from '../../src/gateway/backend.js';
-import { createGuard } from '../../src/net/guard.js';
-import { storeMigrations } from '../../src/store/index.js';
-import { testStore } from '../../src/store/testing.js';
-import { parseHostKey } from '../../src/targets/sftp/account.js';
-import { sftpTarget } from '../../src/targets/sftp/index.js';
-import { openSession } from '../../src/targets/sftp/session.js';
-import { writeWindowed } from '../../src/targets/sftp/transfer.js';
+import { connectHttp } from '../../src/client/index.js';
 import { service, unique } from '../../test/services/index.js';
-import { inTurn, memoryOf, printTable, type Row } from './measure.js';
-import { fillIndex, putLarge, startBench } from './setup.js';
+import { workspace } from '../core/workspace.js';
+import { drain, getObject, http, lines, read, scan, sftpClient } from './bare.js';
+import { inTurn, printTable, type Row } from './measure.js';
+import { fillIndex, putLarge, putSmall, startBench } from './setup.js';
 
 const { values } = parseArgs({
   options: {
     documents: { type: 'string', default: '100000' },
-    mib: { type: 'string', default: '2048' },
+    bytes: { type: 'string', default: String(2 ** 31) },
     files: { type: 'string', default: '10000' },
+    only: { type: 'string', default: 'list,body,sftp,small' },
   },
 });
-const ALL: BackendQuery = { filter: null, created: null, content: null, updated: null };
-const signal = new AbortController().signal;
+const [documents, bytes, files] = [values.documents, values.bytes, values.files].map(Number) as [
+  number,
+  number,
+  number,
+];
+const asked = new Set(values.only.split(','));
+const SMALL = 10_000;
+/** Transfers at once to one target, as the gateway does by default. */
+const AT_ONCE = 8;
+/** Logins of the bare client, as many as the gateway makes. */
+const LOGINS = 4;
+
 const rows: Row[] = [];
-const milliseconds = (value: number): string => `${value.toFixed(0)} ms`;
-const compare = (what: string, [ours, bare]: readonly [number, number], limit: number | null): void => {
-  process.stderr.write(`${what}: ${(ours / bare).toFixed(2)}\n`);
-  rows.push({ what, ours: milliseconds(ours), bare: milliseconds(bare), ratio: ours / bare, limit });
+const add = (row: Row): void => {
+  rows.push(row);
+  process.stderr.write(`${row.what}: ${row.ours} ${row.bare} ${row.ratio?.toFixed(2) ?? ''}\n`);
 };
+const compare = (what: string, [ours, bare]: readonly [number, number], limit: number | null): void =>
+  add({ what, ours: `${ours.toFixed(0)} ms`, bare: `${bare.toFixed(0)} ms`, ratio: ours / bare, limit });
+const memory = (growth: number): void =>
+  add({ what: '  memory', ours: `${growth.toFixed(0)} MiB`, bare: '', ratio: growth / 100, limit: 1 });
 
 const bench = await startBench();
 const { dd, s3, client } = bench;
 const sftp = await service('openssh');
-const store = await testStore({ migrations: { ...storeMigrations, ...migrations } });
-const guard = createGuard({ allow: [{ scheme: 'sftp', host: '127.0.0.1' }] });
+const [Bucket = ''] = dd.buckets;
 const aliases = Object.values(dd.aliases);
-const backend: Backend = await createBackend(
-  {
-    ...{ id: 'bench', domain: ['bench'], elasticsearch: { url: bench.search.url, aliases } },
-    s3: {
-      endpoint: s3.url,
-      region: 'us-east-1',
-      accessKeyId: s3.username,
-      secretAccessKey: s3.password,
-      buckets: dd.buckets,
-    },
-  },
-  { store: store as never, log: pino({ level: 'silent' }), guard, clock: () => BigInt(Date.now()) * 1_000_000n },
-);
-
-/** The same pages by the same query, parsed and thrown away. */
-async function rawPages(most: number): Promise<number> {
-  const size = Math.min(most, 1000);
-  let after: unknown[] | undefined;
-  let count = 0;
-  for (;;) {
-    const body = {
-      ...{ size, track_total_hits: false, query: { match_all: {} } },
-      sort: [{ ocs_created_at: 'asc' }, { ocs_dataset_id: 'asc' }],
-      ...(after && { search_after: after }),
-    };
-    const response = await fetch(`${bench.search.url}/${aliases.join(',')}/_search`, {
-      ...{ method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) },
-    });
-    const { hits } = ((await response.json()) as { hits: { hits: { sort: unknown[] }[] } }).hits;
-    count += hits.length;
-    after = hits.at(-1)?.sort;
-    if (hits.length < size || count >= most) return count;
-  }
-}
-
-async function listed(most: number): Promise<Entry[]> {
-  const entries: Entry[] = [];
-  for await (const { entry } of backend.list(ALL, { order: 'created', limit: most, signal })) {
-    entries.push(entry);
-    if (entries.length >= most) break;
-  }
-  return entries;
-}
-
-const documents = Number(values.documents);
-await fillIndex(bench, documents);
-await listed(1);
-for (const page of [100, 1000])
-  compare(
-    `page of ${page} of ${documents} documents`,
-    await inTurn(
-      25,
-      () => listed(page),
-      () => rawPages(page),
-    ),
-    1.2,
-  );
-const exported = async (): Promise<number> => {
-  let bytes = 0;
-  for await (const { entry } of backend.list(ALL, { order: 'created', limit: 1e9, signal }))
-    bytes += entry.metadata.productRef.key.length;
-  return bytes;
-};
-compare(`all ${documents} documents`, await inTurn(3, exported, () => rawPages(Number.POSITIVE_INFINITY)), 1.3);
-
-const mib = Number(values.mib);
-const id = await putLarge(bench, mib << 20);
-const filter = { all: [{ created: { start: 1735689600000000000n, end: 1735689600000000000n } }] };
-const found: Entry[] = [];
-for await (const { entry } of backend.list({ ...ALL, filter }, { order: 'created', limit: 10, signal }))
-  found.push(entry);
-const large = found.find((entry) => entry.metadata.productRef.key === id);
-if (!large) throw new Error('the large file is not listed');
-
-const body = () => backend.open(large.metadata.productRef, { revision: large.revision, offset: 0, signal });
-const drain = async (stream: AsyncIterable<Uint8Array>): Promise<number> => {
-  let bytes = 0;
-  for await (const chunk of stream) bytes += chunk.length;
-  return bytes;
-};
-const rawGet = async () => {
-  const answer = await client.send(new GetObjectCommand({ Bucket: dd.buckets[0], Key: 'bench/large.bc' }));
-  return answer.Body as unknown as AsyncIterable<Uint8Array>;
-};
-const read = async () => drain((await body()).stream);
-compare(`${mib} MiB from S3`, await inTurn(3, read, async () => drain(await rawGet())), 1.1);
-const growth = await memoryOf(read);
-rows.push({ what: '  memory', ours: `${growth.toFixed(0)} MiB`, bare: '', ratio: growth / 100, limit: 1 });
-
-const { username = '', password, hostKey, url, folder, localFolder = '' } = sftp;
 const place = unique('bench');
-mkdirSync(join(localFolder, place));
-const { uid, gid } = statSync(localFolder);
-chownSync(join(localFolder, place), uid, gid);
-const config = {
-  allow: [],
-  named: { b: { uri: `${url}${folder}`, username, password, hostKey } },
-  inlineCredentials: false,
-};
-const target = sftpTarget(config, guard);
-const uri = new URL(`${url}${folder}/${place}`);
-let serial = 0;
-const send = async (verify: 'remote' | 'readback') => {
-  const { size, stream } = await body();
-  const options = { verify, overwrite: true, deliveryId: `d${++serial}`, epoch: 1, signal };
-  await target.put(uri, 'large.bc', { size, stream }, options);
-};
-const account = {
-  ...{ host: uri.hostname, port: Number(uri.port), username, password, privateKey: undefined, passphrase: undefined },
-  hostKey: parseHostKey(hostKey) ?? Buffer.alloc(32),
-};
-const session = await openSession(account, { guard, signal });
-const rawSend = async () => {
-  const path = `${folder}/${place}/raw.bc`;
-  await session.remove(path).catch(() => undefined);
-  const handle = await session.open(path, 'wx');
-  await writeWindowed(session, handle, await rawGet());
-  // As the target does: otherwise the disk of the server would be compared, not the clients.
-  await session.sync(handle);
-  await session.close(handle);
-};
-compare(`${mib} MiB from S3 to SFTP, size checked`, await inTurn(3, () => send('remote'), rawSend), 1.1);
-const sending = await memoryOf(() => send('remote'));
-rows.push({ what: '  memory', ours: `${sending.toFixed(0)} MiB`, bare: '', ratio: sending / 100, limit: 1 });
-compare(`${mib} MiB from S3 to SFTP, read back`, await inTurn(1, () => send('readback'), rawSend), null);
+const landing = join(sftp.localFolder ?? '', place);
+const { uid, gid } = statSync(sftp.localFolder ?? '');
+for (const folder of [landing, join(landing, 'bare')]) {
+  mkdirSync(folder);
+  chownSync(folder, uid, gid);
+}
+const remote = `${sftp.folder}/${place}`;
 
-const files = Number(values.files);
-const small = Buffer.alloc(10_000, 7);
-const put = (n: number) =>
-  target.put(
-    uri,
-    `small/${n}.bc`,
-    {
-      size: small.length,
-      stream: (async function* () {
-        yield small;
-      })(),
-    },
-    { verify: 'readback', overwrite: true, deliveryId: `s${n}`, epoch: 1, signal },
-  );
-const start = performance.now();
-let next = 0;
-await Promise.all(
-  Array.from({ length: 16 }, async () => {
-    while (next < files) await put(next++);
-  }),
-);
-const seconds = (performance.now() - start) / 1000;
-rows.push({
-  what: `${files} files of 10 kB to SFTP, 16 at once, read back`,
-  ours: `${(files / seconds).toFixed(0)} files/s`,
-  bare: '',
-  ratio: null,
-  limit: null,
+const backend = {
+  ...{ id: 'bench', kind: 'datadrive', domain: ['bench'], elasticsearch: { url: bench.search.url, aliases } },
+  s3: {
+    ...{ endpoint: s3.url, region: 'us-east-1', buckets: dd.buckets },
+    ...{ accessKeyId: s3.username, secretAccessKey: s3.password },
+  },
+};
+const ops = {
+  ...{ uri: `${sftp.url}${remote}`, username: sftp.username, password: sftp.password, hostKey: sftp.hostKey },
+};
+const config = (verify: 'readback' | 'remote') => ({
+  backends: [backend],
+  targets: { allow: [{ scheme: 'sftp', host: '127.0.0.1' }], named: { ops } },
+  delivery: { verify },
 });
+const gateway = await workspace(config('readback'));
 
-session.end();
-await target.close();
-await backend.close();
-rmSync(join(localFolder, place), { recursive: true });
-await store.close();
-await bench.close();
+try {
+  if (asked.has('list')) await fillIndex(bench, documents);
+  const large = asked.has('body') || asked.has('sftp') ? await putLarge(bench, bytes) : '';
+  const small = asked.has('small') ? await putSmall(bench, files, SMALL) : [];
+  let url = await ready();
+  if (asked.has('list')) await listing();
+  if (asked.has('body')) await body();
+  if (asked.has('sftp')) {
+    await delivery('read back', true, 1.1);
+    await gateway.stop();
+    gateway.configure(config('remote'));
+    url = await ready();
+    await delivery('size checked', false, 1.1);
+    await gateway.stop();
+    gateway.configure(config('readback'));
+    url = await ready();
+  }
+  if (asked.has('small')) await smallFiles();
+
+  /** Started, and all that the index holds taken down. */
+  async function ready(): Promise<string> {
+    const started = await gateway.start();
+    for (;;) {
+      const answer = await fetch(`${started.url}/readyz`);
+      const { ready: done, parts } = (await answer.json()) as { ready: boolean; parts: { importing?: boolean }[] };
+      if (done && !parts.some(({ importing }) => importing)) return started.url;
+      await sleep(200);
+    }
+  }
+
+  function get(path: string, more: Readonly<Record<string, string>> = {}) {
+    return http(new URL(path, url), { headers: { authorization: `Bearer ${gateway.key}`, ...more } });
+  }
+
+  async function listing(): Promise<void> {
+    for (const page of [100, 1000]) {
+      const ours = async () => JSON.parse((await read(await get(`/api/v1/products?limit=${page}`))).toString());
+      compare(
+        `page of ${page} of ${documents}, over HTTP`,
+        await inTurn(25, ours, () => scan(bench.search.url, aliases, page)),
+        1.2,
+      );
+    }
+    const all = async () => lines(await get('/api/v1/products', { accept: 'application/x-ndjson' }));
+    const { growth, value } = await gateway.growth(all);
+    if (value <= documents) throw new Error(`${value - 1} of ${documents} products came`);
+    const bare = () => scan(bench.search.url, aliases, Number.POSITIVE_INFINITY);
+    compare(`all ${documents}, NDJSON over HTTP`, await inTurn(3, all, bare, { warm: false }), 1.3);
+    memory(growth);
+  }
+
+  async function body(): Promise<void> {
+    const link = await findLink();
+    await drain(await get(link, { range: 'bytes=0-67108863' }));
+    const ours = async () => drain(await get(link));
+    const bare = async () => drain(await getObject(client, Bucket, large));
+    const { growth, value } = await gateway.growth(ours);
+    if (value !== bytes) throw new Error(`${value} of ${bytes} bytes came`);
+    compare(`${bytes / 2 ** 20} MiB, S3 to HTTP client`, await inTurn(3, ours, bare, { warm: false }), 1.1);
+    memory(growth);
+  }
+
+  async function findLink(): Promise<string> {
+    const answer = await http(new URL('/api/v1/products:search', url), {
+      headers: { authorization: `Bearer ${gateway.key}` },
+      body: { tree: { pathPrefix: 'large/' }, limit: 1 },
+    });
+    const { products } = JSON.parse((await read(answer)).toString()) as { products: { links: { body: string } }[] };
+    const link = products[0]?.links.body;
+    if (link === undefined) throw new Error('the large file is not listed');
+    return link;
+  }
+
+  /** Everything below a prefix by an order of its own; resolves when the ledger says that it is done. */
+  async function deliver(prefix: string, count: number): Promise<void> {
+    const folder = `run-${randomBytes(4).toString('hex')}`;
+    mkdirSync(join(landing, folder));
+    chownSync(join(landing, folder), uid, gid);
+    const own = connectHttp(url, { key: gateway.key });
+    const { orderID } = await own.submitOrder({
+      ...{ user: null, productFilter: { productType: null, domain: null, sources: null, attributeFilter: null } },
+      ...{ tree: { pathPrefix: prefix }, validityPeriod: null, deliveryMethod: 'FILETRANSFER', comments: null },
+      ...{ deliverTo: `named:ops/${folder}`, backfill: { axis: 'available', from: null, to: null } },
+    });
+    for (;;) {
+      const { counts } = await own.getOrder(orderID);
+      if ((counts.notified ?? 0) >= count) break;
+      if ((counts.dead ?? 0) > 0) throw new Error('a delivery died');
+      await sleep(count === 1 ? 20 : 200);
+    }
+    await own.cancelStandingOrder(orderID);
+    await own.close();
+    rmSync(join(landing, folder), { recursive: true });
+  }
+
+  async function delivery(how: string, readBack: boolean, limit: number): Promise<void> {
+    await deliver('large/', 1);
+    const bare = async () => {
+      const login = await sftpClient(sftp);
+      await login.put(`${remote}/bare`, 'large.bc', await getObject(client, Bucket, large), { readBack });
+      login.end();
+    };
+    const ours = () => deliver('large/', 1);
+    const { growth } = await gateway.growth(ours);
+    compare(`${bytes / 2 ** 20} MiB, S3 to SFTP, ${how}`, await inTurn(3, ours, bare, { warm: false }), limit);
+    memory(growth);
+  }
+
+  async function smallFiles(): Promise<void> {
+    const bare = async () => {
+      const logins = await Promise.all(Array.from({ length: LOGINS }, () => sftpClient(sftp)));
+      let next = 0;
+      const work = async (_: unknown, n: number): Promise<void> => {
+        for (let key = small[next++]; key; key = small[next++])
+          await logins[n % LOGINS]?.put(`${remote}/bare`, key.slice(6), await getObject(client, Bucket, key), {
+            readBack: true,
+          });
+      };
+      await Promise.all(Array.from({ length: AT_ONCE }, work));
+      for (const login of logins) login.end();
+    };
+    let growth = 0;
+    const ours = async () => {
+      growth = (await gateway.growth(() => deliver('small/', files))).growth;
+    };
+    const [mine, plain] = await inTurn(1, ours, bare, { warm: false });
+    const rate = (ms: number): string => `${((files / ms) * 1000).toFixed(0)} files/s`;
+    const what = `${files} files of ${SMALL / 1000} kB, S3 to SFTP, read back`;
+    add({ what, ours: rate(mine), bare: rate(plain), ratio: mine / plain, limit: null });
+    memory(growth);
+  }
+} finally {
+  await gateway.remove();
+  rmSync(landing, { recursive: true, force: true });
+  await bench.close();
+}
 printTable(rows);
 process.exit(0);

@@ -1,3 +1,5 @@
+import { loadavg } from 'node:os';
+
 /** Rows of a table: what was measured, against what, and how they compare. */
 export interface Row {
   readonly what: string;
@@ -14,10 +16,13 @@ export async function inTurn(
   times: number,
   ours: () => Promise<unknown>,
   bare: () => Promise<unknown>,
+  { warm = true } = {},
 ): Promise<readonly [ours: number, bare: number]> {
   const results: [number[], number[]] = [[], []];
-  await ours();
-  await bare();
+  if (warm) {
+    await ours();
+    await bare();
+  }
   for (let i = 0; i < times; i++)
     for (const [n, action] of (i % 2 === 0 ? [ours, bare] : [bare, ours]).entries()) {
       const start = performance.now();
@@ -25,19 +30,6 @@ export async function inTurn(
       results[i % 2 === 0 ? n : 1 - n]?.push(performance.now() - start);
     }
   return [median(results[0]), median(results[1])];
-}
-
-/** Growth of the resident memory while an action runs, in MiB. */
-export async function memoryOf(action: () => Promise<unknown>): Promise<number> {
-  globalThis.gc?.();
-  const before = process.memoryUsage.rss();
-  let most = before;
-  const timer = setInterval(() => {
-    most = Math.max(most, process.memoryUsage.rss());
-  }, 50);
-  await action();
-  clearInterval(timer);
-  return (most - before) / (1 << 20);
 }
 
 export function printTable(rows: readonly Row[]): void {
@@ -54,4 +46,9 @@ export function printTable(rows: readonly Row[]): void {
         .join('  ')
         .trimEnd()}\n`,
     );
+  process.stdout.write(
+    `load average ${loadavg()
+      .map((load) => load.toFixed(1))
+      .join(' ')}\n`,
+  );
 }

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  PutObjectCommand,
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
@@ -45,23 +46,15 @@ export async function fillIndex({ dd, search }: Bench, count: number): Promise<v
   const alias = dd.aliases[kernel] ?? '';
   const base = Date.UTC(2024, 0, 1);
   for (let from = 0; from < count; from += 5000) {
-    const lines: string[] = [];
+    const rows: object[] = [];
     for (let n = from; n < Math.min(from + 5000, count); n++) {
       const at = new Date(base + n * 1000).toISOString();
       const name = `m2020_bench_${String(n).padStart(7, '0')}.bc`;
       const id = randomUUID();
-      lines.push(JSON.stringify({ index: { _id: id } }));
-      lines.push(JSON.stringify(documentFor({ id, name, at, n, bucket: dd.buckets[0] ?? '' })));
+      rows.push({ index: { _id: id } }, documentFor({ id, name, at, n, bucket: dd.buckets[0] ?? '' }));
     }
-    const response = await fetch(`${search.url}/${alias}/_bulk`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/x-ndjson' },
-      body: `${lines.join('\n')}\n`,
-    });
-    const { errors } = (await response.json()) as { errors: boolean };
-    if (errors) throw new Error('the index refused documents');
+    await bulk(search, alias, rows);
   }
-  await fetch(`${search.url}/${alias}/_refresh`, { method: 'POST' });
 }
 
 function documentFor(file: {
@@ -98,11 +91,11 @@ function documentFor(file: {
   };
 }
 
-/** One large object with its document; gives the dataset id. */
-export async function putLarge({ dd, search, client }: Bench, bytes: number): Promise<string> {
+/** One large object with its document; gives its key in the bucket. */
+export async function putLarge(bench: Bench, bytes: number): Promise<string> {
+  const { dd, client } = bench;
   const Bucket = dd.buckets[0] ?? '';
-  const name = 'large.bc';
-  const place = { Bucket, Key: `bench/${name}` };
+  const place = { Bucket, Key: 'bench/large.bc' };
   const { UploadId } = await client.send(new CreateMultipartUploadCommand(place));
   const part = randomBytes(32 << 20);
   const Parts: { PartNumber: number; ETag: string | undefined }[] = [];
@@ -115,14 +108,59 @@ export async function putLarge({ dd, search, client }: Bench, bytes: number): Pr
   const done = await client.send(
     new CompleteMultipartUploadCommand({ ...place, UploadId, MultipartUpload: { Parts } }),
   );
-  const id = randomUUID();
-  const etag = done.ETag?.replaceAll('"', '') ?? '';
-  const at = new Date(Date.UTC(2025, 0, 1)).toISOString();
-  const { md5: _, ...document } = documentFor({ id, name, at, n: 0, bucket: Bucket, size: bytes, etag });
-  await fetch(`${search.url}/${dd.aliases[kernel]}/_doc/${id}?refresh=true`, {
-    method: 'PUT',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(document),
+  await index(bench, [{ folder: 'large', name: 'large.bc', key: place.Key, n: 0, size: bytes, etag: done.ETag ?? '' }]);
+  return place.Key;
+}
+
+/** So many objects of so many bytes, all different, with their documents; gives their keys in the bucket. */
+export async function putSmall(bench: Bench, count: number, bytes: number): Promise<readonly string[]> {
+  const { dd, client } = bench;
+  const Bucket = dd.buckets[0] ?? '';
+  const files = Array.from({ length: count }, (_, n) => {
+    const name = `small_${String(n).padStart(6, '0')}.bc`;
+    return { folder: 'small', name, key: `small/${name}`, n, size: bytes, etag: '' };
   });
-  return id;
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let file = files[next++]; file; file = files[next++]) {
+      const command = new PutObjectCommand({ Bucket, Key: file.key, Body: randomBytes(bytes) });
+      file.etag = (await client.send(command)).ETag ?? '';
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, work));
+  for (let from = 0; from < count; from += 2000) await index(bench, files.slice(from, from + 2000));
+  return files.map(({ key }) => key);
+}
+
+interface Stored {
+  readonly folder: string;
+  readonly name: string;
+  readonly key: string;
+  readonly n: number;
+  readonly size: number;
+  readonly etag: string;
+}
+
+async function index({ dd, search }: Bench, files: readonly Stored[]): Promise<void> {
+  const base = Date.UTC(2025, 0, 1);
+  const rows = files.flatMap(({ folder, name, key, n, size, etag }) => {
+    const id = randomUUID();
+    const at = new Date(base + n * 1000).toISOString();
+    const bucket = dd.buckets[0] ?? '';
+    // The md5 of the common document is that of other bytes.
+    const { md5: _, ...document } = documentFor({ id, name, at, n, bucket, size, etag: etag.replaceAll('"', '') });
+    const place = { ocs_path: `/${folder}`, ocs_full_name: `/${folder}/${name}`, ocs_url: `s3://${bucket}/${key}` };
+    return [{ index: { _id: id } }, { ...document, ...place }];
+  });
+  await bulk(search, dd.aliases[kernel] ?? '', rows);
+}
+
+async function bulk(search: Service, alias: string, rows: readonly object[]): Promise<void> {
+  const response = await fetch(`${search.url}/${alias}/_bulk?refresh=true`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson' },
+    body: `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`,
+  });
+  const { errors } = (await response.json()) as { errors: boolean };
+  if (errors) throw new Error('the index refused documents');
 }
