@@ -70,7 +70,7 @@ async function check(
   if (size === undefined) throw deliveryFailed('the file was removed while it was being written', 'retry');
   if (size !== sent.bytes) throw deliveryFailed(`${sent.bytes} bytes were written and ${size} landed`, 'retry');
   if (options.verify === 'remote') return 'size';
-  const landed = await digestRemote(session, path, options.signal);
+  const landed = await digestRemote(session, path, size, options.signal);
   if (landed.bytes !== sent.bytes || !Buffer.from(landed.checksum).equals(sent.checksum))
     throw deliveryFailed('what landed differs from what was sent (SHA-256)', 'retry');
   return 'verified';
@@ -121,7 +121,7 @@ async function keepExisting(session: Session, final: string, sent: Sent, signal:
 async function isThere(session: Session, final: string, sent: Sent, signal: AbortSignal): Promise<boolean> {
   const found = await session.lstat(final);
   if (!found?.isFile() || found.size !== sent.bytes) return false;
-  return Buffer.from((await digestRemote(session, final, signal)).checksum).equals(sent.checksum);
+  return Buffer.from((await digestRemote(session, final, found.size, signal)).checksum).equals(sent.checksum);
 }
 
 async function removeQuietly(session: Session, path: string): Promise<void> {

@@ -7,7 +7,7 @@ import { foldersOf, locationOf } from '../account.js';
 import { handOn, taken } from '../hand-on.js';
 import { accountOf } from './account.js';
 import { asDeliveryFailed, STATUS, sftpFault, statusOf } from './errors.js';
-import { createPool } from './pool.js';
+import { createPool, type PoolOptions } from './pool.js';
 import { putFile } from './put.js';
 import { readRemote } from './read.js';
 import type { Session } from './session.js';
@@ -19,14 +19,7 @@ import { digestRemote } from './transfer.js';
  */
 export const createTarget: TargetFactory = async (config, { guard }) => sftpTarget(config, guard);
 
-export interface SftpOptions {
-  /** Default 60 s. */
-  readonly silenceMs?: number;
-  /** Default 30 s. */
-  readonly idleMs?: number;
-}
-
-export function sftpTarget(config: TargetConfig, guard: Guard, options: SftpOptions = {}): DeliveryTarget {
+export function sftpTarget(config: TargetConfig, guard: Guard, options: PoolOptions = {}): DeliveryTarget {
   const pool = createPool(guard, options);
 
   const connected = <T>(uri: URL, work: (session: Session) => Promise<T>): Promise<T> => {
@@ -66,7 +59,8 @@ export function sftpTarget(config: TargetConfig, guard: Guard, options: SftpOpti
       inFolder(uri, name, signal, async (session, folder, file) => {
         const found = await session.lstat(`${folder}/${file}`);
         if (!found?.isFile()) return null;
-        const digest = checksum ? (await digestRemote(session, `${folder}/${file}`, signal)).checksum : null;
+        const read = () => digestRemote(session, `${folder}/${file}`, found.size, signal);
+        const digest = checksum ? (await read()).checksum : null;
         return { bytes: found.size, checksum: digest, location: locationOf(uri, name) };
       }),
     clean: (uri, name, deliveryId, signal) =>

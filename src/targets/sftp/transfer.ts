@@ -56,10 +56,11 @@ export async function writeWindowed(
   return position;
 }
 
-/** SHA-256 and size of a remote file, read with a window of requests in flight. */
+/** SHA-256 and size of a remote file, read with a window of requests in flight. @param size as it should be: no more is asked for ahead */
 export async function digestRemote(
   session: Session,
   path: string,
+  size: number,
   signal: AbortSignal,
 ): Promise<{ readonly bytes: number; readonly checksum: Uint8Array }> {
   const hash = createHash('sha256');
@@ -75,7 +76,7 @@ export async function digestRemote(
       ahead.push({ at: next, buffer, count });
       next += PACKET;
     };
-    for (let i = 0; i < WINDOW; i++) request();
+    while (ahead.length < WINDOW && next <= size) request();
     for (;;) {
       signal.throwIfAborted();
       const one = ahead.shift()!;
@@ -89,7 +90,7 @@ export async function digestRemote(
       hash.update(one.buffer.subarray(0, count));
       bytes += count;
       if (count < PACKET) break;
-      request();
+      if (next <= size || ahead.length === 0) request();
     }
     await Promise.allSettled(ahead.map((one) => one.count));
     return { bytes, checksum: new Uint8Array(hash.digest()) };
