@@ -1,28 +1,30 @@
 import type { OperationName } from './shape.js';
 
 /** What goes wrong with one call. */
-export type CallEffect =
+export const CALL_EFFECTS = [
   /** A fault INTERNAL with HTTP 500, or with HTTP 200. */
-  | 'fault-500'
-  | 'fault-200'
+  'fault-500',
+  'fault-200',
   /** HTTP 503 without SOAP. */
-  | 'unavailable'
+  'unavailable',
   /** The connection is reset before anything is done, after it was done, or half way through the answer. */
-  | 'reset'
-  | 'lost-answer'
-  | 'reset-midway'
+  'reset',
+  'lost-answer',
+  'reset-midway',
   /** A complete HTTP answer whose XML stops half way. */
-  | 'cut-xml'
+  'cut-xml',
   /** Content-Length says more than is sent. */
-  | 'wrong-length'
+  'wrong-length',
   /** Well-formed, but half of the content is missing. */
-  | 'short-content'
+  'short-content',
   /** The session is forgotten before the call is looked at. */
-  | 'expire-token'
+  'expire-token',
   /** getResponse: the part will never exist. */
-  | 'part-missing'
+  'part-missing',
   /** The answer waits `millis`. */
-  | 'slow';
+  'slow',
+] as const;
+export type CallEffect = (typeof CALL_EFFECTS)[number];
 
 export interface CallRule {
   readonly effect: CallEffect;

@@ -757,6 +757,65 @@ describe('switches', () => {
   });
 });
 
+describe('switches over HTTP', () => {
+  const control = async (own: EddsSimulator, path: string, body?: object) => {
+    const response = await fetch(`${own.controlUrl}/${path}`, {
+      ...(body && { method: 'POST', body: JSON.stringify(body) }),
+    });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+
+  it('do what the switches do, count what was asked, and say what is wrong', async () => {
+    const own = await start();
+    const user = await session(own);
+    const id = await user.submit('batchRequest', `<Domain>SOL</Domain><DataType>Param</DataType>${TEN_SECONDS}`);
+    await user.ended(id);
+    await control(own, 'fault', { effect: 'fault-500', operation: 'getJobs', times: 1 });
+    expect((await user.call('getJobs')).status).toBe(500);
+    expect((await control(own, 'switches', { state: 'PONDERING' })).body.switches).toMatchObject({
+      state: 'PONDERING',
+    });
+    expect((await user.status(id)).State).toBe('PONDERING');
+    await control(own, 'clear', {});
+    const { name } = await user.part(id);
+    await control(own, 'reissue', { requestId: id, part: 1 });
+    expect((await user.part(id)).name).not.toBe(name);
+    const { body } = await control(own, 'state');
+    expect(body).toMatchObject({
+      calls: { getJobs: 1, batchRequest: 1 },
+      jobs: [{ id, state: 'COMPLETED', name: null }],
+    });
+    await control(own, 'expire-tokens', {});
+    expect(await user.code('getJobs', '')).toBe('NOT_AUTHENTICATED');
+    expect(await control(own, 'fault', { effect: 'thunder' })).toMatchObject({
+      status: 400,
+      body: { error: expect.stringMatching(/^effect must be one of fault-500, /) },
+    });
+    expect((await control(own, 'switches', { stuck: 'yes' })).body.error).toBe('stuck must be boolean');
+    expect((await control(own, 'nothing')).status).toBe(404);
+  });
+});
+
+describe('a crash', () => {
+  it('takes back nothing that a caller was told: parts show only once they are on the disk', async () => {
+    const state = folder();
+    const own = await start({ folder: state, archive: { ...ARCHIVE, begin: Date.now() - 10_800_000, end: null } });
+    const user = await session(own);
+    const id = await user.submit(
+      'streamRequest',
+      '<Domain>SOL</Domain><DataType>PktTmStream</DataType><PartSeconds>1</PartSeconds>',
+    );
+    for (let turn = 0; turn < 400; turn++) {
+      const shown = own.control.jobs().find((job) => job.id === id)!.parts.length;
+      const saved = JSON.parse(readFileSync(join(state, 'state.json'), 'utf8')) as { jobs: { parts: unknown[] }[] };
+      expect(saved.jobs[0]?.parts.length ?? 0).toBeGreaterThanOrEqual(shown);
+      if (shown >= 2) return;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect.fail('no two parts came');
+  });
+});
+
 describe('a site of another shape', () => {
   it('is served with other names, SOAP 1.2, qualified children, cookie and attachments', async () => {
     const own = await start({ shape: 'alternative' });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ArchiveDescription, type AuxiliaryFile, archiveOf } from './archive/index.js';
 import { type FaultControl, faultControl } from './control.js';
+import { serveControl } from './control-http.js';
 import { jobEngine } from './jobs.js';
 import { soapServer } from './server.js';
 import { type SimulatedUser, sessionTable } from './sessions.js';
@@ -55,6 +56,8 @@ export interface EddsSimulatorOptions {
 export interface EddsSimulator {
   readonly url: string;
   readonly wsdlUrl: string;
+  /** Fault switches over HTTP: `GET /state`, `POST /fault`, `/switches`, `/reissue`, `/expire-tokens`, `/clear`. */
+  readonly controlUrl: string;
   readonly port: number;
   readonly users: readonly SimulatedUser[];
   readonly domains: readonly string[];
@@ -133,15 +136,20 @@ export async function startEddsSimulator(options: EddsSimulatorOptions = {}): Pr
     maxActiveJobs: options.limits?.activeJobs ?? 1000,
     maxRequestBytes: options.limits?.requestBytes ?? 1024 * 1024,
     publicUrl: options.publicUrl ?? null,
+    serveControl: (request, response) => serveControl(simulator, request, response),
   });
+  // Longer than callers keep a connection, so that none is closed while a call is on its way.
+  server.keepAliveTimeout = 60_000;
   server.listen(options.port ?? 0, host);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}${shape.path}`;
+  const origin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const url = `${origin}${shape.path}`;
 
-  return {
+  const simulator: EddsSimulator = {
     url,
     wsdlUrl: `${url}?wsdl`,
+    controlUrl: `${origin}/_sim`,
     port,
     users,
     domains: Object.keys(archives),
@@ -175,6 +183,7 @@ export async function startEddsSimulator(options: EddsSimulatorOptions = {}): Pr
       if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });
     },
   };
+  return simulator;
 }
 
 function description(options: EddsSimulatorOptions, now: number): ArchiveDescription {

@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises';
+import { copyFile, rm } from 'node:fs/promises';
+import { formatFileName, parseFileName } from '../../src/formats/edds-response/index.js';
 import type { Archive } from './archive/index.js';
 import type { FaultControl } from './control.js';
 import { deliverFiles } from './deliver.js';
@@ -42,27 +43,23 @@ export function jobEngine(options: JobEngineOptions) {
   const finish = async (
     job: Job,
     state: Job['state'],
-    error: string | null = null,
-    reason: string | null = null,
+    { error = null, reason = null, ...changes }: Partial<Job> = {},
   ): Promise<void> => {
-    if (hasEnded(job)) return;
-    Object.assign(job, { state, error, reason });
-    await file.save();
+    if (!hasEnded(file.latest(job))) await file.commit(job, { ...changes, state, error, reason });
   };
 
   const expire = async (job: Job): Promise<void> => {
-    job.state = 'EXPIRED';
     const files = job.parts.map((part) => part.fileName);
-    await file.save();
+    await file.commit(job, { state: 'EXPIRED' });
     await Promise.all(files.map((name) => rm(file.partPath(name), { force: true })));
   };
 
-  /** Runs and delivers; false when the job was ended meanwhile or failed. */
+  /** Runs and delivers: all parts that the job then has, or null when it was ended meanwhile or failed. */
   const run = async (
     job: Job,
     selection: Omit<Selection, 'type' | 'filter' | 'visibleTo'>,
     partWhenEmpty: boolean,
-  ): Promise<boolean> => {
+  ): Promise<readonly PartRecord[] | null> => {
     const madeAt = Math.trunc(now());
     const made = await makeRun({
       job,
@@ -80,11 +77,10 @@ export function jobEngine(options: JobEngineOptions) {
         visibleTo: madeAt * 1000,
       },
     });
-    if (hasEnded(job)) return false;
+    if (hasEnded(job)) return null;
     const server = (job.request.Delivery as Values | undefined)?.FileServerDelivery as Values | undefined;
-    if (server !== undefined && !(await delivered(job, server, made))) return false;
-    job.parts.push(...made);
-    return true;
+    if (server !== undefined && !(await delivered(job, server, made))) return null;
+    return [...job.parts, ...made];
   };
 
   const delivered = async (job: Job, server: Values, made: readonly PartRecord[]): Promise<boolean> => {
@@ -96,7 +92,10 @@ export function jobEngine(options: JobEngineOptions) {
       const password = server.Password === undefined ? '' : String(server.Password);
       const text = error instanceof Error ? error.message : String(error);
       const reason = password === '' ? text : text.replaceAll(password, '***');
-      await finish(job, 'FAILED', 'DELIVERY_FAILED', `the file server did not take the files: ${reason}`);
+      await finish(job, 'FAILED', {
+        error: 'DELIVERY_FAILED',
+        reason: `the file server did not take the files: ${reason}`,
+      });
       return false;
     } finally {
       await Promise.all(files.map(({ path }) => rm(path, { force: true })));
@@ -107,25 +106,21 @@ export function jobEngine(options: JobEngineOptions) {
     const { fail, stuck, delay } = control.switches;
     if (at < job.dueAt + delay) return;
     if (job.state === 'SUBMITTED') {
-      job.state = 'ACTIVE';
-      job.dueAt = at + times.duration;
-      await file.save();
+      await file.commit(job, { state: 'ACTIVE', dueAt: at + times.duration });
       return;
     }
     if (stuck) return;
-    if (fail !== null) return finish(job, 'FAILED', 'INTERNAL', fail);
+    if (fail !== null) return finish(job, 'FAILED', { error: 'INTERNAL', reason: fail });
     const range = job.request.TimeRange as Values | undefined;
-    const done = await run(job, rangeOf(range), options.partWhenEmpty);
-    if (done) await finish(job, 'COMPLETED');
+    const parts = await run(job, rangeOf(range), options.partWhenEmpty);
+    if (parts !== null) await finish(job, 'COMPLETED', { parts });
   };
 
   const advanceSchedule = async (job: Job, at: number, schedule: Values): Promise<void> => {
-    if (job.state === 'SUBMITTED') {
-      job.state = 'ACTIVE';
-      await file.save();
-    }
+    if (job.state === 'SUBMITTED') await file.commit(job, { state: 'ACTIVE' });
     if (control.switches.stuck) return;
-    if (control.switches.fail !== null) return finish(job, 'FAILED', 'INTERNAL', control.switches.fail);
+    if (control.switches.fail !== null)
+      return finish(job, 'FAILED', { error: 'INTERNAL', reason: control.switches.fail });
     const until = (schedule.Until as number | undefined) ?? job.expiresAt;
     if (job.dueAt > until) return finish(job, 'COMPLETED');
     if (at < job.dueAt) return;
@@ -134,28 +129,30 @@ export function jobEngine(options: JobEngineOptions) {
       range === undefined
         ? { begin: job.coveredTo * 1000, end: job.dueAt * 1000, axis: 'filing' as const }
         : rangeOf(range);
-    if (!(await run(job, since, options.partWhenEmpty))) return;
-    job.coveredTo = job.dueAt;
-    job.dueAt += schedule.Period as number;
-    await file.save();
-    if (job.dueAt > until) await finish(job, 'COMPLETED');
+    const parts = await run(job, since, options.partWhenEmpty);
+    if (parts === null) return;
+    const dueAt = job.dueAt + (schedule.Period as number);
+    const progress = { parts, coveredTo: job.dueAt, dueAt };
+    if (dueAt > until) await finish(job, 'COMPLETED', progress);
+    else await file.commit(job, progress);
   };
 
   const advanceStream = async (job: Job, at: number): Promise<void> => {
-    if (job.state === 'SUBMITTED') {
-      job.state = 'ACTIVE';
-      await file.save();
-    }
+    if (job.state === 'SUBMITTED') await file.commit(job, { state: 'ACTIVE' });
     if (control.switches.stuck) return;
-    if (control.switches.fail !== null) return finish(job, 'FAILED', 'INTERNAL', control.switches.fail);
+    if (control.switches.fail !== null)
+      return finish(job, 'FAILED', { error: 'INTERNAL', reason: control.switches.fail });
     const closing = Math.min(job.dueAt, job.expiresAt);
     if (at < closing) return;
-    const before = job.parts.length;
-    if (!(await run(job, { begin: job.coveredTo * 1000, end: closing * 1000, axis: 'creation' }, false))) return;
-    job.coveredTo = closing;
-    job.dueAt = closing + ((job.request.PartSeconds as number | undefined) ?? 60) * 1000;
-    if (closing >= job.expiresAt) await finish(job, 'COMPLETED');
-    else if (job.parts.length > before) await file.save();
+    const window = { begin: job.coveredTo * 1000, end: closing * 1000, axis: 'creation' } as const;
+    const parts = await run(job, window, false);
+    if (parts === null) return;
+    const dueAt = closing + ((job.request.PartSeconds as number | undefined) ?? 60) * 1000;
+    const progress = { parts, coveredTo: closing, dueAt };
+    if (closing >= job.expiresAt) await finish(job, 'COMPLETED', progress);
+    // Of a window without data nothing shows; after a crash it is looked through again.
+    else if (parts.length === job.parts.length) Object.assign(job, progress);
+    else await file.commit(job, progress);
   };
 
   const advance = async (job: Job): Promise<void> => {
@@ -177,7 +174,7 @@ export function jobEngine(options: JobEngineOptions) {
       const work = advance(job)
         .catch((error) => {
           options.onError(error);
-          return finish(job, 'FAILED', 'INTERNAL', 'the request could not be carried out');
+          return finish(job, 'FAILED', { error: 'INTERNAL', reason: 'the request could not be carried out' });
         })
         .catch(options.onError)
         .finally(() => busy.delete(job.id));
@@ -196,10 +193,19 @@ export function jobEngine(options: JobEngineOptions) {
       const index = job.parts.findIndex((part) => part.ordinal === ordinal);
       const old = job.parts[index];
       if (old === undefined) throw new Error(`${job.id} has no part ${ordinal}`);
+      const madeAt = Math.max(Math.trunc(now()), old.madeAt + 1);
+      if (job.kind === 'StreamRequest') {
+        const name = parseFileName(old.fileName)!;
+        const fileName = formatFileName({ ...name, requestId: job.id, madeAt: BigInt(madeAt) * 1_000_000n });
+        await copyFile(file.partPath(old.fileName), file.partPath(fileName));
+        const copy = { ...old, fileName, madeAt };
+        await file.commit(job, { parts: job.parts.with(index, copy) });
+        return copy;
+      }
       const range = job.request.TimeRange as Values | undefined;
       const [made] = await makeRun({
         job,
-        madeAt: Math.max(Math.trunc(now()), old.madeAt + 1),
+        madeAt,
         partWhenEmpty: true,
         partElements: options.partElements,
         firstOrdinal: ordinal,
@@ -213,9 +219,9 @@ export function jobEngine(options: JobEngineOptions) {
           visibleTo: now() * 1000,
         },
       });
-      job.parts[index] = { ...made!, ordinal };
-      await file.save();
-      return job.parts[index]!;
+      const again = { ...made!, ordinal };
+      await file.commit(job, { parts: job.parts.with(index, again) });
+      return again;
     },
     async stop(): Promise<void> {
       clearInterval(timer);

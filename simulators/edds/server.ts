@@ -14,12 +14,15 @@ export interface ServerOptions extends OperationContext {
   /** Address in the WSDL; null = the one the caller used. */
   readonly publicUrl: string | null;
   readonly onError: (error: unknown) => void;
+  /** What is asked below `/_sim/`. */
+  readonly serveControl: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 }
 
 /** The SOAP endpoint. Whatever goes wrong is answered with a fault that tells nothing of the inside. */
 export function soapServer(options: ServerOptions): Server {
   const { shape } = options;
   return createServer((request, response) => {
+    if (request.url?.startsWith('/_sim/')) return void options.serveControl(request, response);
     if (options.control.switches.down) return void request.socket.resetAndDestroy();
     const path = (request.url ?? '/').split('?')[0];
     const query = (request.url ?? '').slice((path ?? '').length + 1);

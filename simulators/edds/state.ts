@@ -29,7 +29,7 @@ export interface Job {
   state: JobState;
   error: string | null;
   reason: string | null;
-  parts: PartRecord[];
+  parts: readonly PartRecord[];
   /** Batch: when it starts and when it ends; a schedule: when the next run is due; a stream: when the open part closes. */
   dueAt: number;
   /** Schedule and stream: data up to here have been looked at. */
@@ -41,24 +41,34 @@ export interface SimulatorState {
   jobs: Job[];
 }
 
-/** The state file of a simulator: read at the start, replaced as a whole (and synced) by each save. */
+/**
+ * The state file of a simulator: read at the start, replaced as a whole (and synced) by each save. What `commit` changes shows
+ * only once it is on disk, so that a caller never sees what a crash could take back.
+ */
 export function stateFile(folder: string, initial: () => Record<string, ArchiveDescription>) {
   const path = join(folder, 'state.json');
   mkdirSync(join(folder, 'parts'), { recursive: true });
   const state: SimulatorState = load(path) ?? { archives: initial(), jobs: [] };
   let running: Promise<void> | null = null;
   let queued: Promise<void> | null = null;
+  const pending = new Map<Job, Partial<Job>>();
 
   const write = async (): Promise<void> => {
     const temporary = `${path}.tmp`;
     const file = await open(temporary, 'w', 0o600);
+    const included = new Map(pending);
     try {
-      await file.writeFile(JSON.stringify(state));
+      const jobs = state.jobs.map((job) => ({ ...job, ...included.get(job) }));
+      await file.writeFile(JSON.stringify({ ...state, jobs }));
       await file.sync();
     } finally {
       await file.close();
     }
     await rename(temporary, path);
+    for (const [job, changes] of included) {
+      Object.assign(job, changes);
+      if (pending.get(job) === changes) pending.delete(job);
+    }
   };
 
   /** Resolves once what is in memory now is on disk; saves that wait for each other are one. */
@@ -78,7 +88,18 @@ export function stateFile(folder: string, initial: () => Record<string, ArchiveD
     return queued;
   };
 
-  return { state, save, partPath: (fileName: string) => join(folder, 'parts', encodeURIComponent(fileName)) };
+  return {
+    state,
+    save,
+    /** Changes a job: on disk first. */
+    commit: (job: Job, changes: Partial<Job>): Promise<void> => {
+      pending.set(job, { ...pending.get(job), ...changes });
+      return save();
+    },
+    /** The job as it will be once everything is on disk. */
+    latest: (job: Job): Job => ({ ...job, ...pending.get(job) }),
+    partPath: (fileName: string) => join(folder, 'parts', encodeURIComponent(fileName)),
+  };
 }
 
 export type StateFile = ReturnType<typeof stateFile>;

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { usage } from '../exit-codes.js';
-import { collect, portNumber } from '../input/arguments.js';
+import { collect, count, portNumber } from '../input/arguments.js';
 import type { Local, Runner } from '../runner.js';
 import { untilAborted } from './serve.js';
 
@@ -8,6 +8,7 @@ interface EddsOptions {
   readonly host: string;
   readonly port: number;
   readonly folder?: string;
+  readonly seed?: number;
   readonly shape: 'standard' | 'alternative';
   readonly deliverBelow?: readonly string[];
 }
@@ -32,6 +33,7 @@ export function simulateCommands(program: Command, { local }: Runner): void {
       .option('--host <address>', 'address to bind', '127.0.0.1')
       .option('--port <port>', 'TCP port; 0 = any free one', portNumber, 0)
       .option('--folder <path>', 'keep its state here (default: temporary)')
+      .option('--seed <n>', 'of the invented data; used with a new state only', count)
       .addOption(
         new Option('--shape <name>', 'the contract of the documentation, or of a site that does all differently')
           .choices(['standard', 'alternative'])
@@ -42,18 +44,19 @@ export function simulateCommands(program: Command, { local }: Runner): void {
       'mpd-gateway simulate edds --port 8090',
       'mpd-gateway simulate edds --shape alternative --deliver-below ./edds-out',
     ],
-    async (tools, { host, port, folder, shape, deliverBelow }) => {
+    async (tools, { host, port, folder, seed, shape, deliverBelow }) => {
       const { startEddsSimulator } = await import('../../../simulators/edds/index.js');
       const simulator = await startEddsSimulator({
         host,
         port,
         shape,
         ...(folder === undefined ? {} : { folder }),
+        ...(seed === undefined ? {} : { seed }),
         ...(deliverBelow === undefined ? {} : { fileRoots: deliverBelow }),
         onError: (error) => void tools.out.note(String(error)),
       });
-      const { wsdlUrl, url, users, domains, span } = simulator;
-      await ready(tools, { simulator: 'edds', url, wsdlUrl, users, domains, span });
+      const { wsdlUrl, url, controlUrl, users, domains, span } = simulator;
+      await ready(tools, { simulator: 'edds', url, wsdlUrl, controlUrl, users, domains, span });
       await simulator.stop();
     },
   );
