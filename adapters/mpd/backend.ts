@@ -9,18 +9,21 @@ import { mpdConfig } from './config.js';
 import { type Remote, remoteOf } from './entry.js';
 import { followProducts } from './follow.js';
 import { mpdHealth } from './health.js';
+import { askedDomain } from './interest.js';
+import { linkReader } from './link.js';
 import { findProducts, getProducts, listProducts } from './list.js';
 import { openProduct } from './open.js';
-import { askedDomain, ensureOrder } from './orders.js';
+import { remoteOrders } from './orders.js';
 import { listCreated } from './scanner.js';
 import { mpdService } from './service.js';
-import { CHANNEL, type MpdTables } from './tables.js';
+import { CHANNEL, type MpdTables, WANTED_CHANNEL } from './tables.js';
 
 const LEASE_MS = 10_000;
 const RETRY_MS = 1000;
+const ORDER_RETRY_MS = 10_000;
 
-/** Another MPD provider as a backend: listed into an index, followed by a standing order of its own, read by getProducts. */
-export const createBackend: BackendFactory = async (entry, { store, log: parentLog, guard }) => {
+/** Another MPD provider as a backend: listed into an index, followed by a standing order there, read by getProducts or by its links. */
+export const createBackend: BackendFactory = async (entry, { store, log: parentLog, guard, clock }) => {
   const config = mpdConfig(entry);
   const { id, checksum } = config;
   const log = parentLog.child({ backend: id });
@@ -30,9 +33,16 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
   const closing = new AbortController();
   const waker = createWaker();
   const listing = createWaker();
+  const ordering = createWaker();
   const unlisten = await store.listen(CHANNEL, (payload) => {
     if (payload === undefined || payload === id) waker.wake();
   });
+  const unlistenWanted = await store.listen(WANTED_CHANNEL, (payload) => {
+    if (payload === undefined || payload === id) ordering.wake();
+  });
+  const orders = remoteOrders({ db, config, service, clock });
+  const links = linkReader(config, guard);
+  const subscribes = config.subscribe !== 'nothing';
   /** Number of the complete listing under way, which must not take for gone what is published meanwhile. */
   let scanning: bigint | null = null;
   let complete = true;
@@ -86,16 +96,28 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
     }
   }
 
-  let ordering: Promise<void> = Promise.resolve();
-  /** One at a time, so that the second sees what the first has made. */
-  const order = (signal: AbortSignal): Promise<void> => {
-    ordering = ordering.catch(() => undefined).then(() => ensureOrder(service, config, signal));
-    return ordering;
-  };
+  /** Makes the orders there agree with those here, from the first subscription on. */
+  async function keepOrdered(signal: AbortSignal): Promise<void> {
+    while (subscribes && !signal.aborted) {
+      let wait = config.poll;
+      try {
+        const { ordered, until } = await orders.agree(signal);
+        // What came before the order was there.
+        if (ordered) listing.wake();
+        if (until !== null) wait = Math.min(wait, Number((until - clock()) / 1_000_000n) + 1);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isMpdError(error, 'Unsupported Operation')) return;
+        log.warn({ err: error }, 'the standing order at the provider is not as it should be; tried again');
+        wait = Math.min(wait, ORDER_RETRY_MS);
+      }
+      await ordering.wait(Math.max(wait, 1), signal);
+    }
+  }
 
   async function keepSubscribed(signal: AbortSignal): Promise<void> {
     let lost = false;
-    while (config.subscribe && !signal.aborted) {
+    while (subscribes && !signal.aborted) {
       try {
         const onState = (state: 'registered' | 'lost'): void => {
           if (state === 'lost') lost = true;
@@ -104,11 +126,11 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
             complete = true;
             listing.wake();
             // A provider that keeps nothing over a restart has forgotten the order.
-            order(signal).catch((error: unknown) => log.warn({ err: error }, 'no standing order'));
+            ordering.wake();
           }
         };
         const products = await service.watch(config.user, onState, signal);
-        await order(signal);
+        ordering.wake();
         for await (const { productMetadata } of products) {
           const remote = remoteOf(productMetadata, config.domains);
           if (remote !== null) await index.write([remote], scanning, config.quirks === 'esa-12.2');
@@ -130,7 +152,7 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
     while (!closing.signal.aborted) {
       try {
         await holdLease(db, `mpd:${id}`, { ttlMs: LEASE_MS, signal: closing.signal, log }, async (signal) => {
-          await Promise.all([keepListing(signal), keepSubscribed(signal)]);
+          await Promise.all([keepListing(signal), keepSubscribed(signal), keepOrdered(signal)]);
         });
       } catch (error) {
         if (closing.signal.aborted) return;
@@ -143,7 +165,7 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
   const backend: Backend = {
     id,
     domains: config.domains,
-    capabilities: { feed: 'durable', ranges: false, upstream: false, checksum, folders: false },
+    capabilities: { feed: 'durable', ranges: true, upstream: subscribes, checksum, folders: false },
     async productTypes() {
       const rows = await db
         .selectFrom('mpd_product')
@@ -161,21 +183,25 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
     async open(ref, options) {
       const [row] = await findProducts(db, id, [ref]);
       if (row === undefined || row === null) throw unknown(null, `${ref.key} is not at this provider`);
-      return openProduct(service, row, checksum, {
+      return openProduct({ service, links, maxBody: config.maxBody }, row, checksum, {
         ...options,
         signal: AbortSignal.any([options.signal, closing.signal]),
       });
     },
     follow: (request, { signal }) =>
       followProducts(db, id, checksum, request, waker, AbortSignal.any([signal, closing.signal])),
+    ...(subscribes && { upstream: orders.upstream }),
     check: () => mpdHealth(db, config, service, closing.signal),
     async close() {
       closing.abort();
       waker.wake();
       listing.wake();
+      ordering.wake();
       await unlisten();
+      await unlistenWanted();
       await working;
       await service.close();
+      links.close();
     },
   };
   return backend;

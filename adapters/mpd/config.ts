@@ -31,12 +31,31 @@ const schema = z.strictObject({
       broker: z.string().min(1).default('ProductOrderDeliveryInternalBroker'),
     })
     .prefault({}),
-  /** Owner of the standing order by which this gateway follows the provider. */
+  /** Owner of the standing order by which this gateway follows the provider; may be shared with others. */
   user: z.string().min(1).default('mpd-gateway'),
   /** `esa-12.2`: works around the known faults of ESA's provider of that release. */
   quirks: z.enum(['none', 'esa-12.2']).default('none'),
-  /** false: changes are found by listing only. */
-  subscribe: z.boolean().default(true),
+  /**
+   * What is ordered at the provider, to hear of it at once. `orders`, or true: what the orders here want; `all`: everything, also
+   * what nobody here has ordered; false: nothing, changes are found by listing only.
+   */
+  subscribe: z.union([z.boolean(), z.enum(['orders', 'all'])]).default('orders'),
+  /** Longest body fetched in one MAL message, in bytes; above it, and where the provider refuses, by its `externalURI`. */
+  maxBody: z
+    .number()
+    .int()
+    .positive()
+    .default(64 * 1024 * 1024),
+  /** Hosts that an `externalURI` may name, besides the provider's own. */
+  links: z
+    .array(
+      z.strictObject({
+        scheme: z.enum(['http', 'https']).default('https'),
+        host: z.string().min(1),
+        port: z.number().int().min(1).max(65_535).optional(),
+      }),
+    )
+    .default([]),
   /** Algorithm of the checksums in the provider's metadata; absent: they are not checked. */
   checksum: z.enum(['md5', 'sha-256', 'crc32c', 'sha-1', 'sha-512']).optional(),
   /** How often what was created lately is listed. */
@@ -51,7 +70,8 @@ const schema = z.strictObject({
   retention: duration.default(90 * UNITS.d),
 });
 
-export interface MpdConfig extends Omit<z.output<typeof schema>, 'encoding' | 'domains' | 'checksum'> {
+export interface MpdConfig extends Omit<z.output<typeof schema>, 'encoding' | 'domains' | 'checksum' | 'subscribe'> {
+  readonly subscribe: 'orders' | 'all' | 'nothing';
   readonly encoding: EncodingName;
   readonly domains: readonly (readonly string[])[];
   readonly checksum: NonNullable<z.output<typeof schema>['checksum']> | null;
@@ -65,12 +85,13 @@ export function mpdConfig(entry: Readonly<Record<string, unknown>>): MpdConfig {
     const [issue] = result.error.issues;
     throw invalid(`backends.${String(entry.id)}.${issue?.path.join('.') ?? ''}`, issue?.message ?? '', result.error);
   }
-  const { encoding, domains, checksum, url, ...rest } = result.data;
+  const { encoding, domains, checksum, url, subscribe, ...rest } = result.data;
   return {
     ...rest,
     url: url.replace(/\/$/, ''),
     encoding: `binary-${encoding}`,
     domains: domains ?? [rest.domain],
     checksum: checksum ?? null,
+    subscribe: subscribe === true ? 'orders' : subscribe === false ? 'nothing' : subscribe,
   };
 }

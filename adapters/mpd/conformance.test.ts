@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { formatTime } from '../../src/mal/index.js';
 import { backendConformance } from '../../test/conformance/index.js';
 import { testGateway } from '../../test/gateway.js';
-import { mpdStore, openMpd } from './testing.js';
+import { mpdStore, openMpd, ordersAt } from './testing.js';
 
 const MAPPING = `
 title: the archive of the other gateway
@@ -31,14 +31,15 @@ products:
     - name: Other
 `;
 
-/** Another instance of this gateway behind maltcp; it lists seven products at a time, so that every listing is cut up. */
+/** Another instance of this gateway behind maltcp; it lists eleven products at a time, so that every listing is cut up. */
 for (const encoding of ['fixed', 'split'] as const) {
   backendConformance(`mpd, another gateway, ${encoding} encoding`, {
     fields: ['count', 'label', 'ratio'],
+    upstream: true,
     async create() {
       const remoteConfig = (port: number) => ({
         listen: { http: { enabled: false }, maltcp: { port, encodings: [encoding] } },
-        limits: { results: 7 },
+        limits: { results: 11 },
         access: {
           principals: [{ id: 'operator', role: 'operator' }, { id: 'federation' }],
           mal: [{ cidr: '127.0.0.1/32', principal: 'federation', user: 'asserted' }],
@@ -73,6 +74,7 @@ for (const encoding of ['fixed', 'split'] as const) {
       const url = `maltcp://127.0.0.1:${port}/`;
       const store = await mpdStore();
       let backend = await openMpd(store, url, { encoding, checksum: 'sha-256' });
+      const upstream = ordersAt(url, `binary-${encoding}`);
       let count = 0;
 
       const place = async (path: string, bytes: Uint8Array | string, seconds?: number): Promise<void> => {
@@ -84,6 +86,7 @@ for (const encoding of ['fixed', 'split'] as const) {
       };
 
       return {
+        upstream,
         get backend() {
           return backend;
         },
@@ -108,6 +111,7 @@ for (const encoding of ['fixed', 'split'] as const) {
         },
         async close() {
           await backend.close();
+          await upstream.close();
           await store.close();
           await remote.stop();
           await first.close();

@@ -60,9 +60,17 @@ export const refOf = (row: Pick<ProductRow, 'domain' | 'key' | 'version'>): Obje
   version: Number(row.version),
 });
 
+/** As the provider gave it. */
+export const metadataOf = (row: Pick<ProductRow, 'metadata'>): ProductMetadata =>
+  decodeJson(ProductMetadata, row.metadata);
+
+/** A link that the provider has signed ends long before the entry does: consumers get links of this gateway, or none. */
+export const isSigned = (uri: string): boolean => /[?#]/.test(uri);
+
 export function entryOf(row: ProductRow, algorithm: Checksum['algorithm'] | null): Entry {
-  const metadata = decodeJson(ProductMetadata, row.metadata);
-  const { checksum } = metadata;
+  const given = metadataOf(row);
+  const { checksum, externalURI } = given;
+  const metadata = externalURI !== null && isSigned(externalURI) ? { ...given, externalURI: null } : given;
   return {
     metadata,
     revision: row.revision,

@@ -5,15 +5,16 @@ import { describe, it } from 'vitest';
 import { formatTime } from '../../src/mal/index.js';
 import { backendConformance } from '../../test/conformance/index.js';
 import { javaMissing, startPeer } from '../../test/interop/java-peer.js';
-import { mpdStore, openMpd } from './testing.js';
+import { mpdStore, openMpd, ordersAt } from './testing.js';
 
 const missing = await javaMissing();
 if (missing !== null) console.warn(`The mpd backend is NOT tested with ESA's provider: ${missing}`);
 
-/** ESA's Java provider, which keeps every version of a product and lists at most five at a time here. */
+/** ESA's Java provider, which keeps every version of a product and lists at most eleven at a time here. */
 function withEsa(encoding: 'fixed' | 'variable'): void {
   backendConformance(`mpd, ESA's provider, ${encoding} encoding`, {
     key: (n) => `product-${n}.dat`,
+    upstream: true,
     skip: {
       awkwardNames: "the provider's commands take no such names",
       remove: 'the provider removes nothing',
@@ -23,7 +24,7 @@ function withEsa(encoding: 'fixed' | 'variable'): void {
     async create() {
       const provider = await startPeer(
         'EsaProvider',
-        ['--encoding', encoding, '--empty', '--limit', '7', '--domain', 'local'],
+        ['--encoding', encoding, '--empty', '--limit', '11', '--domain', 'local'],
         ['done', 'error'],
       );
       const ready = await provider.waitFor(({ event }) => event === 'ready');
@@ -33,10 +34,12 @@ function withEsa(encoding: 'fixed' | 'variable'): void {
       const store = await mpdStore();
       const open = () => openMpd(store, url, { encoding, quirks: 'esa-12.2' });
       let backend = await open();
+      const upstream = ordersAt(url, `binary-${encoding}`);
       const held = new Map<string, { readonly bytes: Uint8Array; readonly version: number }>();
       let count = 0;
 
       return {
+        upstream,
         get backend() {
           return backend;
         },
@@ -67,6 +70,7 @@ function withEsa(encoding: 'fixed' | 'variable'): void {
         },
         async close() {
           await backend.close();
+          await upstream.close();
           await store.close();
           await provider.stop();
           await rm(folder, { recursive: true, force: true });

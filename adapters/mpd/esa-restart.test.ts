@@ -58,7 +58,7 @@ describe.skipIf(missing !== null)(
       await start(port);
       store = await mpdStore();
       const url = uri.replace(/\/[^/]*$/, '');
-      backend = await openMpd(store, url, { quirks: 'esa-12.2', poll: '1h', sweep: '1h' });
+      backend = await openMpd(store, url, { quirks: 'esa-12.2', subscribe: 'all', poll: '1h', sweep: '1h' });
       ({ cursor } = await backend.follow({ cursor: null, interest: null }, { signal: AbortSignal.timeout(15_000) }));
     });
     afterAll(async () => {

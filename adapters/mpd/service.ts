@@ -11,6 +11,7 @@ import {
   malhttpClient,
   maltcpClient,
   type ObjectRef,
+  objectRefId,
 } from '../../src/mal/index.js';
 import {
   fromMalError,
@@ -30,8 +31,10 @@ import type { Guard } from '../../src/net/guard.js';
 import type { MpdConfig } from './config.js';
 
 const { listProducts, getProducts } = ProductRetrieval.operations;
-const { listStandingOrders, submitStandingOrder } = OrderManagement.operations;
+const { listStandingOrders, submitStandingOrder, cancelStandingOrder } = OrderManagement.operations;
 const { deliverProducts } = ProductOrderDelivery.operations;
+
+const NO_FILTER = { productType: null, domain: null, sources: null, attributeFilter: null };
 
 export interface ListQuery {
   readonly domain: readonly string[] | null;
@@ -42,8 +45,12 @@ export interface ListQuery {
 export interface MpdService {
   list(query: ListQuery, signal: AbortSignal): Promise<readonly ProductMetadata[]>;
   get(ref: ObjectRef, signal: AbortSignal): Promise<Product>;
-  orders(user: string, signal: AbortSignal): Promise<readonly StandingOrder[]>;
+  /** The metadata as the provider gives it now; null when it no longer lists the product. */
+  current(known: ProductMetadata, signal: AbortSignal): Promise<ProductMetadata | null>;
+  /** null: of all users that the provider lets this one see. */
+  orders(user: string | null, signal: AbortSignal): Promise<readonly StandingOrder[]>;
   submit(order: StandingOrder, signal: AbortSignal): Promise<bigint>;
+  cancel(orderID: bigint, signal: AbortSignal): Promise<void>;
   /** Products delivered to the orders of a user, from the moment this resolves until the signal; registers again when the connection is lost. */
   watch(
     user: string,
@@ -83,7 +90,7 @@ export async function mpdService(config: MpdConfig, guard: Guard): Promise<MpdSe
 
   return {
     async list({ domain, created }, signal) {
-      const productFilter = { productType: null, domain, sources: null, attributeFilter: null };
+      const productFilter = { ...NO_FILTER, domain };
       const body = { productFilter, creationDate: created, contentDate: null };
       return (await translated(retrieval.request(listProducts, body, { signal }))).metadatas;
     },
@@ -101,10 +108,18 @@ export async function mpdService(config: MpdConfig, guard: Guard): Promise<MpdSe
       if (found === null) throw unknown([0], `${ref.key}: the provider sent no product`);
       return found;
     },
+    async current({ productRef, productType, creationDate }, signal) {
+      const productFilter = { ...NO_FILTER, productType: productType.name };
+      const body = { productFilter, creationDate: { start: creationDate, end: creationDate }, contentDate: null };
+      const { metadatas } = await translated(retrieval.request(listProducts, body, { signal }));
+      const id = objectRefId(productRef);
+      return metadatas.find((metadata) => objectRefId(metadata.productRef) === id) ?? null;
+    },
     orders: async (user, signal) =>
       (await translated(management.request(listStandingOrders, { user, domain: null }, { signal }))).standingOrders,
     submit: async (orderDetails, signal) =>
       (await translated(management.request(submitStandingOrder, { orderDetails }, { signal }))).orderID,
+    cancel: (orderID, signal) => translated(management.submit(cancelStandingOrder, { orderID }, { signal })),
     async watch(user, onState, signal) {
       const filters = [{ name: 'user', values: [{ type: 'Identifier' as const, value: user }] }];
       const updates = await translated(delivery.subscribe(deliverProducts, { filters }, { signal, onState }));

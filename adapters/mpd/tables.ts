@@ -3,6 +3,8 @@ import { type ColumnType, type Kysely, type Migration, sql } from 'kysely';
 export interface MpdTables {
   mpd_state: StateTable;
   mpd_product: ProductTable;
+  mpd_order: OrderTable;
+  mpd_remote_order: RemoteOrderTable;
 }
 
 /** One row per backend; its row lock orders the writers of the index. */
@@ -15,6 +17,29 @@ export interface StateTable {
   /** When everything was last listed. */
   read_at: ColumnType<Date | null, Date | null, Date | null>;
   problem: string | null;
+  /** Tells the orders of this gateway from those of others; made by the database. */
+  token: ColumnType<string, never, never>;
+}
+
+/** An order here that wants what the provider has. */
+export interface OrderTable {
+  backend: string;
+  order_id: string;
+  /** Its filter; null = everything. */
+  tree: ColumnType<unknown, string | null, string | null>;
+  /** End of its validity, ns since 1970 UTC. */
+  until_ns: bigint | null;
+}
+
+/** What this gateway has ordered at the provider. */
+export interface RemoteOrderTable {
+  backend: string;
+  /** ProductFilter as JSON. */
+  filter: string;
+  /** null: not known, because the answer was lost and the provider's list does not tell. */
+  remote_id: bigint | null;
+  state: 'ordering' | 'ordered' | 'refused';
+  reason: string | null;
 }
 
 /** Times are ns since 1970 UTC; numbers of changes in `seq` (last), `born_seq`, `content_seq`, `again_seq`. */
@@ -64,7 +89,27 @@ const STATEMENTS = [
   `create index mpd_product_type on mpd_product (backend, product_type, created_ns, key) where removed_at is null`,
 ];
 
-export const migrations: Readonly<Record<string, Migration>> = { 'mpd-0001': first };
+const second: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    for (const statement of ORDERS) await sql.raw(statement).execute(db);
+  },
+};
+
+const ORDERS = [
+  `alter table mpd_state add column token text not null default substr(md5(random()::text), 1, 8)`,
+  `create table mpd_order (
+    backend text not null, order_id text not null, tree jsonb, until_ns bigint, primary key (backend, order_id)
+  )`,
+  `create table mpd_remote_order (
+    backend text not null, filter text not null, remote_id bigint, state text not null, reason text,
+    primary key (backend, filter)
+  )`,
+];
+
+export const migrations: Readonly<Record<string, Migration>> = { 'mpd-0001': first, 'mpd-0002': second };
 
 /** Channel on which whoever reads the provider tells every gateway that `payload`, a backend, has changes. */
 export const CHANNEL = 'mpd_federation';
+
+/** Channel on which a gateway tells that what is wanted of `payload`, a backend, has changed. */
+export const WANTED_CHANNEL = 'mpd_federation_wanted';

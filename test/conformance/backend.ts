@@ -6,6 +6,7 @@ import { compareUtf8, type ObjectRef } from '../../src/mal/index.js';
 import { domainMatches } from '../../src/mpd/filter/index.js';
 import { isMpdError, MpdError } from '../../src/mpd/index.js';
 import { backendFilterProperties } from './backend-filters.js';
+import { backendUpstream, type UpstreamView } from './backend-upstream.js';
 
 /** A system with a backend in front of it, empty at first. What is done to the system may show in the backend a little later. */
 export interface BackendFixture {
@@ -19,6 +20,8 @@ export interface BackendFixture {
   outage?(): Promise<() => Promise<void>>;
   /** Ends the backend, lets `meanwhile` happen, and starts another one on the same system. */
   restart(meanwhile: () => Promise<void>): Promise<Backend>;
+  /** What is ordered at the system, where the harness says `upstream`. */
+  readonly upstream?: UpstreamView;
   close(): Promise<void>;
 }
 
@@ -39,6 +42,8 @@ export interface BackendHarness {
   readonly key?: (n: number) => string;
   /** Names of the hints' `fields` that the mapping under test knows, for the filter properties. */
   readonly fields?: readonly string[];
+  /** The system takes orders and its fixtures let them be seen: the rules of `Backend.upstream` are tested too. */
+  readonly upstream?: boolean;
   /** How long a change may take to show, ms; default 30 s. */
   readonly patience?: number;
 }
@@ -106,6 +111,10 @@ export function backendConformance(name: string, harness: BackendHarness): void 
         if (found === undefined) throw new Error(`${product} is not listed`);
         return found.entry;
       };
+
+      it('takes orders for the system when it says so, and only then', () => {
+        expect(backend.upstream !== undefined).toBe(backend.capabilities.upstream);
+      });
 
       it('lists each product once, under its domains, with a type that it declares', async () => {
         const entries = (await all(backend)).map(({ entry }) => entry);
@@ -290,6 +299,7 @@ export function backendConformance(name: string, harness: BackendHarness): void 
     });
 
     backendFilterProperties(harness);
+    backendUpstream(harness);
 
     describe('a system that changes', () => {
       let system: BackendFixture;

@@ -6,4 +6,5 @@ export {
   type ProductHints,
   type SkippableAbility,
 } from './backend.js';
+export type { UpstreamView } from './backend-upstream.js';
 export * from './target.js';
