@@ -6,6 +6,7 @@ import { createWaker } from '../../src/gateway/waker.js';
 import { bundledMapping, loadMapping, productMapper } from '../../src/mapping/index.js';
 import { invalid, unknown } from '../../src/mpd/index.js';
 import { holdLease, type Store } from '../../src/store/index.js';
+import { arrivals, notWhole } from './arrivals.js';
 import { fileCache, ownFolder } from './cache.js';
 import { siteCaller } from './caller.js';
 import { eddsIndex } from './catalogue.js';
@@ -14,7 +15,8 @@ import { followProducts } from './follow.js';
 import { jobKeeper } from './jobs.js';
 import { entryOfFound, findProducts, listProducts } from './list.js';
 import { opener } from './open.js';
-import { upstreamOf } from './orders.js';
+import { depends, upstreamOf } from './orders.js';
+import { placing } from './placing.js';
 import { retriever } from './retrieve.js';
 import { eddsService } from './service.js';
 import { overlay, type SiteProfile, siteProfile } from './site.js';
@@ -24,7 +26,8 @@ import { CHANNEL, type EddsTables } from './tables.js';
 const LEASE_MS = 10_000;
 
 /** An EDDS as a backend: its catalogue as virtual products and files, its jobs for standing orders, their parts as products. */
-export const createBackend: BackendFactory = async (entry, { store, log: parentLog, guard, clock }) => {
+export const createBackend: BackendFactory = async (entry, dependencies) => {
+  const { store, log: parentLog, guard, clock } = dependencies;
   const config = eddsConfig(entry);
   const { id } = config;
   const log = parentLog.child({ backend: id });
@@ -82,6 +85,23 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
       });
     return reading;
   };
+  const places = placing({
+    db,
+    backend: id,
+    wanted: config.delivery === 'edds',
+    places: dependencies.places,
+    profile,
+    sharedFolders: config.sharedFolders,
+    needsPart: depends,
+  });
+  const arrived = arrivals({
+    db,
+    backend: id,
+    placing: places,
+    cache,
+    arrival: config.arrival,
+    settle: config.settle,
+  });
   const open = opener({
     service,
     cache,
@@ -91,6 +111,7 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
     reuse: config.reuse,
     maxWindow: config.maxWindow,
     closing: closing.signal,
+    arrivals: arrived,
   });
   const jobs = jobKeeper({
     db,
@@ -104,6 +125,8 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
     partSeconds: config.partSeconds,
     period: config.period,
     overlap: config.overlap,
+    placing: places,
+    arrivals: arrived,
   });
 
   const repeat = async (
@@ -194,7 +217,17 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
     },
     follow: (request, { signal }) =>
       followProducts(db, id, context, request, waker, AbortSignal.any([signal, closing.signal])),
-    upstream: upstreamOf({ db, backend: id, context, index, service, clock, wake: jobsWaker.wake }),
+    upstream: upstreamOf({ db, backend: id, context, index, service, clock, placing: places, wake: jobsWaker.wake }),
+    async placement(ref, orderId) {
+      const row = (await index.find([ref.key])).get(ref.key);
+      const order = String(orderId);
+      if (row?.record['part.placedFor'] !== order) {
+        const reason = await places.reason(order);
+        return { kind: 'gateway', reason: reason ? `the gateway sends: ${reason}` : null };
+      }
+      const elements = row.sha256 === null ? null : Number(row.record['part.elements']);
+      return { kind: 'backend', check: (stream) => notWhole(stream, elements) };
+    },
     check,
     async close() {
       closing.abort();

@@ -57,6 +57,14 @@ const schema = z.object({
   maxWindow: duration.default(31 * UNITS.d),
   /** No byte for so long ends a call. */
   idle: duration.default(60_000),
+  /** Who sends the files of orders: the gateway, or EDDS wherever it can write to the target itself. */
+  delivery: z.enum(['gateway', 'edds']).default('gateway'),
+  /** Folders of this machine that EDDS sees too, and under which path. */
+  sharedFolders: z.record(z.string(), z.string().min(1)).default({}),
+  /** How long files that EDDS sends may come later than it says that they are sent. */
+  arrival: duration.default(60_000),
+  /** How long a file at the target must keep its size before it counts as cut off. */
+  settle: duration.default(5000),
   /** How long removals stay known to followers that were away. */
   retention: duration.default(90 * UNITS.d),
 });

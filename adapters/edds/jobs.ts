@@ -1,19 +1,21 @@
 import { createReadStream } from 'node:fs';
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Logger } from 'pino';
 import { elementTime, parseRequestId, responseReader } from '../../src/formats/edds-response/index.js';
 import { formatMillis } from '../../src/formats/time.js';
-import { isMpdError } from '../../src/mpd/index.js';
-import type { FileCache } from './cache.js';
+import { isMpdError, MpdError } from '../../src/mpd/index.js';
+import type { Arrivals, ArrivedPart } from './arrivals.js';
+import type { CachedFile, FileCache } from './cache.js';
 import type { EddsIndex } from './catalogue.js';
 import type { ProductRow } from './entry.js';
 import { means } from './fault.js';
 import { type JobRow, leaveExpired } from './orders.js';
 import { collectPackets, repeated, without } from './overlap.js';
 import { fetchPart, partKey, type StoredPart } from './parts.js';
+import type { Placing } from './placing.js';
 import { filterOf, ruleOf } from './request.js';
-import type { EddsService, Neutral } from './service.js';
-import { requestName, type Submitter } from './submit.js';
+import type { EddsService, JobStatus, Neutral } from './service.js';
+import { requestName, type Submission, type Submitter } from './submit.js';
 import type { EddsTables } from './tables.js';
 
 export interface JobsOptions {
@@ -30,6 +32,8 @@ export interface JobsOptions {
   readonly period: number;
   /** How far before the end of a stream its successor looks back, ms. */
   readonly overlap: number;
+  readonly placing: Placing;
+  readonly arrivals: Arrivals;
 }
 
 const MS = 1_000_000n;
@@ -40,7 +44,7 @@ const MS = 1_000_000n;
  * one gateway at a time.
  */
 export function jobKeeper(options: JobsOptions) {
-  const { db, backend, service, submitter, cache, index, clock, log } = options;
+  const { db, backend, service, submitter, cache, index, clock, log, placing, arrivals } = options;
 
   const update = (job: JobRow, set: Record<string, unknown>) =>
     db.updateTable('edds_job').set(set).where('id', '=', job.id).execute();
@@ -62,16 +66,32 @@ export function jobKeeper(options: JobsOptions) {
     const { rule } = ruleOf(service.profile, row);
     const filter = filterOf(rule, row);
     const sentAt = job.submitted_ns;
-    if (sentAt === null) await update(job, { submitted_ns: clock() });
+    const kind: Submission['kind'] = job.purpose === 'stream' ? 'stream' : 'batch';
+    // What has to be compared with what came before cannot be sent by EDDS.
+    const own = job.purpose === 'fill' ? null : job.made_for;
+    const server = own === null ? null : await placing.request(own, kind);
+    if (sentAt !== null && job.placed !== (server !== null)) {
+      await update(job, { name: requestName(), submitted_ns: null, placed: false });
+      return;
+    }
+    if (sentAt === null) await update(job, { submitted_ns: clock(), placed: server !== null });
+    const values = { ...filter, ...server?.values };
     const submission =
-      job.purpose === 'stream'
-        ? { kind: 'stream' as const, dataType: rule.stream!, values: { ...filter, partSeconds: options.partSeconds } }
-        : {
-            kind: 'batch' as const,
-            dataType: rule.batch!,
-            values: { ...filter, ...batchTimes(job, rule.creation, options.period) },
-          };
-    const requestId = await submitter.submit({ ...submission, name: job.name, sentAt }, signal);
+      kind === 'stream'
+        ? { kind, dataType: rule.stream!, values: { ...values, partSeconds: options.partSeconds } }
+        : { kind, dataType: rule.batch!, values: { ...values, ...batchTimes(job, rule.creation, options.period) } };
+    const requestId = await submitter
+      .submit({ ...submission, name: job.name, sentAt }, signal)
+      .catch(async (error: unknown) => {
+        if (server === null) throw error;
+        const reason = server.scrub((error as Error).message);
+        if (!isMpdError(error) || (error.class !== 'refuse' && error.class !== 'fatal'))
+          throw new MpdError('Internal', { class: isMpdError(error) ? error.class : 'retry', message: reason });
+        await placing.failed(own!, `EDDS refused to send: ${reason}`);
+        await update(job, { submitted_ns: null, placed: false });
+        return null;
+      });
+    if (requestId === null) return;
     const startedAt = parseRequestId(requestId)?.submittedAt ?? clock();
     await db.transaction().execute(async (trx) => {
       const started = job.purpose === 'stream' ? { begin_ns: startedAt, covered_ns: startedAt } : {};
@@ -105,8 +125,18 @@ export function jobKeeper(options: JobsOptions) {
         parts: 0,
         covered_ns: job.covered_ns,
         done: false,
+        made_for: job.made_for,
       })
       .execute();
+  };
+
+  /** The file of a part, wherever it is to be had. */
+  const fileOf = async (row: ProductRow, signal: AbortSignal): Promise<CachedFile | null> => {
+    const there = await cache.get(partKey(row.request_id!, row.ordinal!));
+    if (there !== null) return there;
+    if (row.record['part.placedFor'] !== undefined) return arrivals.fetch(row, signal);
+    const fetched = await fetchPart(service, cache, row.request_id!, row.ordinal!, signal);
+    return typeof fetched === 'string' ? null : fetched.file;
   };
 
   /** Packets of the same selection that were delivered since the fill begins. */
@@ -116,25 +146,30 @@ export function jobKeeper(options: JobsOptions) {
       .innerJoin('edds_job as j', (join) =>
         join.onRef('j.backend', '=', 'p.backend').onRef('j.request_id', '=', 'p.request_id'),
       )
-      .select(['p.key', 'p.request_id', 'p.ordinal'])
+      .selectAll('p')
       .where('p.backend', '=', backend)
       .where('p.kind', '=', 'part')
       .where('j.selection', '=', job.selection)
       .where('j.id', '<>', job.id)
+      .where(sql<boolean>`j.made_for is not distinct from ${job.made_for}`)
       .where('p.created_ns', '>=', job.begin_ns)
       .execute();
     const packets = new Set<string>();
-    for (const { key, request_id, ordinal } of parts) {
-      const there = await cache.get(partKey(request_id!, ordinal!));
-      const fetched = there === null ? await fetchPart(service, cache, request_id!, ordinal!, signal) : null;
-      const file = there ?? (typeof fetched === 'string' ? null : fetched!.file);
-      if (file === null) log.warn({ key }, 'a part to compare with is no longer at EDDS; packets may come twice');
+    for (const row of parts) {
+      const file = await fileOf(row, signal);
+      if (file === null)
+        log.warn({ key: row.key }, 'a part to compare with is no longer at EDDS; packets may come twice');
       else await collectPackets(file, packets);
     }
     return packets;
   };
 
-  const take = async (job: JobRow, row: ProductRow, received: StoredPart, signal: AbortSignal): Promise<void> => {
+  const take = async (
+    job: JobRow,
+    row: ProductRow,
+    received: StoredPart | ArrivedPart,
+    signal: AbortSignal,
+  ): Promise<void> => {
     submitter.verify(job.request_id!, job.name, received.fileName);
     let part = received;
     let dropped = '';
@@ -151,7 +186,8 @@ export function jobKeeper(options: JobsOptions) {
     const covered = coveredBy(job, made, options.period);
     const step = (trx: Kysely<EddsTables>) =>
       trx.updateTable('edds_job').set({ parts: ordinal, covered_ns: covered }).where('id', '=', job.id).execute();
-    if (summary.elements === 0) {
+    const cut = 'cut' in received && received.cut !== null;
+    if (summary.elements === 0 && !job.placed) {
       await step(db);
       return;
     }
@@ -166,16 +202,19 @@ export function jobKeeper(options: JobsOptions) {
           'part.elements': summary.elements,
           'part.unreadable': summary.problems,
           'part.purpose': job.purpose,
+          ...(job.made_for !== null && { 'part.madeFor': job.made_for }),
+          ...(job.placed && { 'part.placedFor': job.made_for! }),
           ...(dropped !== '' && { 'part.dropped': dropped }),
         }),
         created_ns: made,
         updated_ns: made,
         content_start_ns: summary.first ?? made,
         content_end_ns: summary.last ?? made,
-        size: BigInt(part.file.bytes),
+        // Of what is cut off nothing is said but that it is there.
+        size: cut ? null : BigInt(part.file.bytes),
         mime: part.contentType ?? 'text/xml',
         revision: part.fileName,
-        sha256: part.file.sha256,
+        sha256: cut ? null : part.file.sha256,
         request_id: job.request_id,
         ordinal,
       },
@@ -185,20 +224,27 @@ export function jobKeeper(options: JobsOptions) {
 
   const follow = async (job: JobRow, row: ProductRow, signal: AbortSignal): Promise<void> => {
     const status = await service.status(job.request_id!, signal);
-    await update(job, { state: status.state, details: JSON.stringify(status.details) });
+    const details = job.placed ? await scrubbed(job, status.details) : status.details;
+    await update(job, { state: status.state, details: JSON.stringify(details) });
     const over =
       status.state === 'done' ||
       status.state === 'failed' ||
       status.state === 'cancelled' ||
       status.state === 'expired';
+    if (job.placed && !over && (await placing.reason(job.made_for!)) !== null)
+      await service.cancel(job.request_id!, signal);
+    if (job.placed && status.state === 'failed') {
+      const why = [details.Error, details.Reason].filter(Boolean).join(': ');
+      await placing.failed(job.made_for!, `EDDS could not send${why === '' ? '' : `: ${why}`}`);
+    }
     let current = job;
     for (;;) {
-      const part = await fetchPart(service, cache, job.request_id!, current.parts + 1, signal).catch(
-        (error: unknown) => {
-          if (means(error, 'expired')) return 'missing' as const;
-          throw error;
-        },
-      );
+      const part = job.placed
+        ? await arrivals.next(current, over, signal)
+        : await fetchPart(service, cache, job.request_id!, current.parts + 1, signal).catch((error: unknown) => {
+            if (means(error, 'expired')) return 'missing' as const;
+            throw error;
+          });
       if (part === 'later') return;
       if (part === 'missing') {
         if (!over) return;
@@ -215,6 +261,13 @@ export function jobKeeper(options: JobsOptions) {
       await take(current, row, part, signal);
       current = await db.selectFrom('edds_job').selectAll().where('id', '=', job.id).executeTakeFirstOrThrow();
     }
+  };
+
+  const scrubbed = async (job: JobRow, details: JobStatus['details']): Promise<JobStatus['details']> => {
+    const scrub = await placing.scrubber(job.made_for!);
+    return Object.fromEntries(
+      Object.entries(details).map(([name, text]) => [name, text === null ? null : scrub(text)]),
+    ) as unknown as JobStatus['details'];
   };
 
   /** A job that has ended. While orders want its data another takes its place, from where it stopped. */
@@ -249,6 +302,7 @@ export function jobKeeper(options: JobsOptions) {
           parts: 0,
           covered_ns: covered,
           done: false,
+          made_for: now.made_for,
         })
         .execute();
     });

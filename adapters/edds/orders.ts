@@ -5,6 +5,7 @@ import { orderFailed, unknown } from '../../src/mpd/index.js';
 import { withRetry } from '../../src/store/index.js';
 import type { EddsIndex } from './catalogue.js';
 import { type EntryContext, entryOf, type ProductRow } from './entry.js';
+import type { Placing } from './placing.js';
 import { ruleOf } from './request.js';
 import type { EddsService } from './service.js';
 import { requestName } from './submit.js';
@@ -19,6 +20,7 @@ export interface UpstreamOptions {
   readonly index: EddsIndex;
   readonly service: EddsService;
   readonly clock: () => bigint;
+  readonly placing: Placing;
   /** Jobs are waiting to be submitted or cancelled. */
   readonly wake: () => void;
 }
@@ -29,7 +31,7 @@ export interface UpstreamOptions {
  * like on any product, and no order gets the same packet twice. Planning only: `jobs.ts` submits and follows.
  */
 export function upstreamOf(options: UpstreamOptions): Upstream {
-  const { db, backend, context, index, service, clock } = options;
+  const { db, backend, context, index, service, clock, placing } = options;
   const { limits } = service.profile;
 
   const jobsOf = (orderId: string): Promise<JobRow[]> =>
@@ -50,6 +52,11 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
           `the filter accepts ${wanted.length} kinds of data; at most ${limits.orderJobs} requests may run at EDDS: narrow it`,
         );
       }
+      const places = await placing.decide(
+        order,
+        wanted.map((row) => (ruleOf(service.profile, row).rule.stream === undefined ? 'batch' : 'stream')),
+        wanted.map((row) => entryOf(context, row).metadata),
+      );
       const added = await withRetry(db, async (trx) => {
         await sql`select pg_advisory_xact_lock(hashtextextended(${`edds:${backend}`}, 0))`.execute(trx);
         const until_ns = order.validity?.end ?? null;
@@ -65,7 +72,10 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
           .where('done', '=', false)
           .where('purpose', '<>', 'fill')
           .execute();
-        const bySelection = new Map(live.map((job) => [job.selection, job]));
+        const jobFor = jobsFor(id, places, live);
+        const bySelection = new Map(
+          wanted.flatMap(({ key }) => (jobFor(key) === undefined ? [] : [[key, jobFor(key)!]])),
+        );
         const fresh = wanted.filter((row) => !bySelection.has(row.key));
         if (live.length + fresh.length > limits.orderJobs) {
           throw orderFailed(
@@ -94,6 +104,7 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
                 parts: 0,
                 covered_ns: now,
                 done: false,
+                made_for: places ? id : null,
               })
               .execute();
           } else if (!job.orders.includes(id)) {
@@ -121,6 +132,7 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
       const jobs = (await jobsOf(orderId)).filter((job) => job.purpose !== 'fill');
       const current = jobs.filter(({ done }) => !done);
       const shown = current[0] ?? jobs.at(-1);
+      const byGateway = await placing.reason(orderId);
       const states = [...new Set(current.map(({ state }) => state))];
       return {
         id,
@@ -130,6 +142,9 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
           ...(shown?.details ?? {}),
           Requests:
             current.map((job) => `${job.request_id ?? job.name}: ${job.details.State ?? job.state}`).join('; ') || null,
+          ...(byGateway !== undefined && {
+            Delivery: byGateway === null ? 'EDDS sends' : `the gateway sends: ${byGateway}`,
+          }),
           Parts: String(jobs.reduce((sum, { parts }) => sum + parts, 0)),
         },
       };
@@ -151,6 +166,17 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
         return { id: requestId, state, orderId: known?.[0] === undefined ? null : BigInt(known[0]), details };
       });
     },
+  };
+}
+
+/** The job that serves an order for a selection: its own, or one that orders share when EDDS is not to send to it by itself. */
+function jobsFor(orderId: string, places: boolean, live: readonly JobRow[]): (selection: string) => JobRow | undefined {
+  const own = new Map(live.filter((job) => job.made_for === orderId).map((job) => [job.selection, job]));
+  const shared = new Map(live.filter((job) => job.made_for === null).map((job) => [job.selection, job]));
+  return (selection) => {
+    const common = shared.get(selection);
+    const usable = !places || common?.orders.includes(orderId) === true;
+    return own.get(selection) ?? (usable ? common : undefined);
   };
 }
 
@@ -204,7 +230,8 @@ export function relaxed(tree: FilterTree): FilterTree {
   return depends(tree) ? { all: [] } : tree;
 }
 
-function depends(tree: FilterTree): boolean {
+/** Whether a filter asks for what only a finished part can tell. */
+export function depends(tree: FilterTree): boolean {
   if ('all' in tree) return tree.all.some(depends);
   if ('any' in tree) return tree.any.some(depends);
   if ('not' in tree) return depends(tree.not);

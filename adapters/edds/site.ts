@@ -65,6 +65,12 @@ const STREAM_FIELDS = [
   'commandName',
   'end',
   'partSeconds',
+  'deliveryProtocol',
+  'deliveryHost',
+  'deliveryPort',
+  'deliveryDirectory',
+  'deliveryUser',
+  'deliveryPassword',
 ] as const;
 const STATUS_FIELDS = ['requestId', 'state', 'error', 'reason', 'submissionTime', 'expiryTime'] as const;
 const FETCH_FIELDS = ['fileName', 'contentType', 'size', 'creationTime', 'last', 'total', 'content'] as const;
@@ -172,6 +178,13 @@ export const siteProfile = z.strictObject({
   /** What a request without any data leaves: an empty part, or none. */
   whenEmpty: z.enum(['part', 'none']).default('part'),
   types: z.record(z.string(), typeRule),
+  /** How EDDS is asked to send files by itself. */
+  delivery: z
+    .strictObject({
+      /** What the site calls each way, by URI scheme (`sftp: SFTP`); where a scheme is absent the gateway sends. */
+      protocols: z.record(z.string(), z.string().min(1)).default({}),
+    })
+    .prefault({}),
   limits: z
     .strictObject({
       /** Milliseconds between looks at a job, first and at most. */
