@@ -56,7 +56,15 @@ export function entryOf(context: EntryContext, row: ProductRow): Entry {
     path: null,
     fileName: row.kind === 'part' || row.kind === 'file' ? row.key : null,
     claim: null,
+    ...ordersOf('madeFor', row.record['part.madeFor']),
+    ...ordersOf('joinedBy', row.record['part.joinedBy']),
   };
+}
+
+/** Orders in the record of a part, as `7,12`. */
+function ordersOf(name: 'madeFor' | 'joinedBy', text: string | number | undefined): Partial<Entry> {
+  if (text === undefined) return {};
+  return { [name]: String(text).split(',').filter(Boolean).map(BigInt) };
 }
 
 /** The virtual product of a selection: what it holds in the window, or all. Null when it holds nothing there. */
@@ -71,6 +79,8 @@ export function virtualEntry(context: EntryContext, row: ProductRow, window: Tim
     metadata: { ...entry.metadata, productRef: refTo(context, key, 0) },
     revision: virtualRevision(key),
     fileName: `${key.replaceAll('/', '_').replaceAll(':', '')}.xml`,
+    // For whoever asks by name: no order gets it.
+    madeFor: [],
   };
 }
 
