@@ -11,7 +11,7 @@ export interface NumberedIndex<Row extends { readonly seq: bigint }> {
   change(row: Row, since: bigint): Change;
 }
 
-const BATCH = 500;
+const BATCH = 2000;
 /** Wake-ups come by NOTIFY; this is for those that get lost. */
 const POLL_MS = 1000;
 const QUIET_MS = 10_000;

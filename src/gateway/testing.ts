@@ -151,7 +151,7 @@ export function memoryBackend(
           };
           signal.addEventListener('abort', wake, { once: true });
         });
-      return { changes: log.slice(from, from + 500), cursor: String(Math.min(log.length, from + 500)) };
+      return { changes: log.slice(from, from + 2000), cursor: String(Math.min(log.length, from + 2000)) };
     },
     check: async () => ({ ok: true, reason: 'in memory' }),
     close: async () => undefined,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import type { Backend, BackendFactory, Change, Entry } from '../../src/gateway/backend.js';
+import type { Backend, BackendFactory, Change, Entry, ListOptions } from '../../src/gateway/backend.js';
 import { compareObjectRefs, objectRefId } from '../../src/mal/index.js';
 import { filterBounds } from '../../src/mpd/filter/index.js';
 import { invalid, type Product, unknown } from '../../src/mpd/index.js';
@@ -25,12 +25,15 @@ interface Held extends HeldProducts {
   readonly entries: Map<string, { readonly entry: Entry; readonly body: Uint8Array }>;
   readonly log: Change[];
   wake: () => void;
+  /** Entries of these types, or all, ascending. */
+  sorted(order: ListOptions['order'], types: readonly string[] | null): readonly Entry[];
 }
 
 function storeOf(id: string): Held {
   const known = instances.get(id);
   if (known !== undefined) return known;
   let tick = 1_700_000_000n;
+  const sorted = new Map<string, readonly Entry[]>();
   const held: Held = {
     entries: new Map(),
     log: [],
@@ -49,7 +52,24 @@ function storeOf(id: string): Held {
       };
       held.log.push({ kind: held.entries.has(name) ? 'updated' : 'new', entry });
       held.entries.set(name, { entry, body });
+      sorted.clear();
       held.wake();
+    },
+    sorted(order, types) {
+      const name = `${order} ${JSON.stringify(types)}`;
+      const known = sorted.get(name);
+      if (known !== undefined) return known;
+      const time = ({ metadata, updatedAt }: Entry) => (order === 'created' ? metadata.creationDate : updatedAt);
+      const entries = [...held.entries.values()]
+        .map(({ entry }) => entry)
+        .filter(({ metadata }) => types === null || types.includes(metadata.productType.name))
+        .sort((a, b) => {
+          const difference = time(a) - time(b);
+          if (difference === 0n) return compareObjectRefs(a.metadata.productRef, b.metadata.productRef);
+          return difference < 0n ? -1 : 1;
+        });
+      sorted.set(name, entries);
+      return entries;
     },
   };
   instances.set(id, held);
@@ -70,22 +90,12 @@ export const createBackend: BackendFactory = async ({ id, domain }) => {
     },
     async *list({ filter }, { order, after, signal }) {
       const { productTypes } = filterBounds(filter);
-      const time = ({ metadata, updatedAt }: Entry) => (order === 'created' ? metadata.creationDate : updatedAt);
-      const sorted = [...held.entries.values()]
-        .map(({ entry }) => entry)
-        .filter(({ metadata }) => productTypes === null || productTypes.includes(metadata.productType.name))
-        .sort((a, b) => {
-          const difference = time(a) - time(b);
-          return difference === 0n
-            ? compareObjectRefs(a.metadata.productRef, b.metadata.productRef)
-            : difference < 0n
-              ? -1
-              : 1;
-        });
-      const start = after === undefined ? 0 : sorted.findIndex((entry) => positionOf(entry) === after) + 1;
+      const entries = held.sorted(order, productTypes);
+      const start = after === undefined ? 0 : entries.findIndex((entry) => positionOf(entry) === after) + 1;
       if (after !== undefined && start === 0) throw invalid('after', 'is no position');
-      for (const entry of sorted.slice(start)) {
+      for (let at = start; at < entries.length; at++) {
         signal.throwIfAborted();
+        const entry = entries[at]!;
         yield { entry, position: positionOf(entry) };
       }
     },
@@ -119,7 +129,7 @@ export const createBackend: BackendFactory = async ({ id, domain }) => {
           signal.addEventListener('abort', wake);
         });
       }
-      const changes = held.log.slice(Number(cursor), Number(cursor) + 500);
+      const changes = held.log.slice(Number(cursor), Number(cursor) + 2000);
       return { changes, cursor: String(Number(cursor) + changes.length) };
     },
     check: async () => ({ ok: true, reason: 'in memory' }),

@@ -7,7 +7,7 @@ import { appendEvents } from '../events/append.js';
 import type { LiveOrders } from '../orders/live.js';
 import type { CoreTables } from '../schema.js';
 import { importBackend } from './import.js';
-import { BATCH, createIntake, type Intake } from './intake.js';
+import { createIntake, type Intake, MOST } from './intake.js';
 import { sweepAll, sweepRecent } from './sweep.js';
 
 export interface FollowDependencies {
@@ -76,9 +76,9 @@ async function feed(db: Kysely<CoreTables>, backend: Backend, intake: Intake, si
   let cursor = state.cursor;
   while (!signal.aborted) {
     const result = await backend.follow({ cursor, interest: null }, { signal });
-    for (let i = 0; i < result.changes.length; i += BATCH) {
-      const last = i + BATCH >= result.changes.length;
-      await intake.take(result.changes.slice(i, i + BATCH), 'feed', last ? { cursor: result.cursor } : {});
+    for (let i = 0; i < result.changes.length; i += MOST) {
+      const last = i + MOST >= result.changes.length;
+      await intake.take(result.changes.slice(i, i + MOST), 'feed', last ? { cursor: result.cursor } : {});
     }
     if (result.changes.length === 0 && result.cursor !== cursor)
       await intake.take([], 'feed', { cursor: result.cursor });

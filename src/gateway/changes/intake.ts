@@ -24,8 +24,10 @@ export interface Intake {
   take(changes: readonly Change[], source: JournalMode['source'], progress?: Progress): Promise<number>;
 }
 
-/** Most changes in one transaction. */
+/** Changes of one transaction where they are listed page by page. */
 export const BATCH = 500;
+/** Most changes in one transaction: a backlog goes in larger steps, which cost less each. */
+export const MOST = 2000;
 
 export function createIntake(db: Kysely<CoreTables>, backend: Backend, liveOrders: LiveOrders, epoch: bigint): Intake {
   const ordered = backend.capabilities.feed === 'durable';

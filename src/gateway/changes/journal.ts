@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Change, Entry } from '../backend.js';
+import { type RecordColumn, recordset } from '../recordset.js';
 import type { CoreTables, JournalKind } from '../schema.js';
 import { domainText, hex, metadataJson } from '../values.js';
 
@@ -86,8 +87,12 @@ async function writeRun(
   mode: JournalMode,
   readyNs: bigint,
 ): Promise<JournalResult> {
-  const existing = await findExisting(tx, backend, run);
-  const inserts: { change: Exclude<Change, { kind: 'removed' }>; kind: JournalKind; updatedNs: bigint }[] = [];
+  const looking = findExisting(tx, backend, run);
+  await Promise.race([looking, new Promise((resolve) => setImmediate(resolve))]);
+  // While the server looks.
+  for (const change of run) if (change.kind !== 'removed') metadataText(change.entry);
+  const existing = await looking;
+  const inserts: { entry: Entry; kind: JournalKind; updatedNs: bigint }[] = [];
   const reopened: { id: bigint; kind: 'new' | 'updated' | 'republished'; entry: Entry; updatedNs: bigint }[] = [];
   const touched: { id: bigint; entry: Entry }[] = [];
   const replaced: bigint[] = [];
@@ -117,7 +122,7 @@ async function writeRun(
     if (same) reopened.push({ id: same.id, kind: current ? 'updated' : 'new', entry, updatedNs });
     else {
       const history = mode.source === 'history' && (mode.contactNs === null || entry.updatedAt < mode.contactNs);
-      inserts.push({ change, kind: history ? 'initial' : current ? 'updated' : 'new', updatedNs });
+      inserts.push({ entry, kind: history ? 'initial' : current ? 'updated' : 'new', updatedNs });
     }
   }
   await closeRows(tx, replaced, removed);
@@ -126,31 +131,31 @@ async function writeRun(
   await reopenRows(tx, reopened, readyNs);
   for (const { id, kind, entry } of reopened) journaled.push({ journalId: id, kind, entry });
   const ids = await insertRows(tx, backend, inserts, readyNs);
-  inserts.forEach(({ change, kind }, i) => {
-    if (kind === 'new' || kind === 'updated') journaled.push({ journalId: ids[i]!, kind, entry: change.entry });
+  inserts.forEach(({ entry, kind }, i) => {
+    if (kind === 'new' || kind === 'updated') journaled.push({ journalId: ids[i]!, kind, entry });
   });
   return { changes: journaled, removed };
 }
+
+const WANTED: readonly RecordColumn<Change>[] = [
+  { name: 'domain', type: 'text', of: (change) => domainText(refOf(change).domain) },
+  { name: 'key', type: 'text', of: (change) => refOf(change).key },
+  { name: 'revision', type: 'text', of: (change) => (change.kind === 'removed' ? null : change.entry.revision) },
+];
 
 async function findExisting(
   tx: Kysely<CoreTables>,
   backend: string,
   run: readonly Change[],
 ): Promise<Map<string, Existing[]>> {
-  const wanted = JSON.stringify(
-    run.map((change) => ({
-      domain: domainText(refOf(change).domain),
-      key: refOf(change).key,
-      revision: change.kind === 'removed' ? null : change.entry.revision,
-    })),
-  );
   const { rows } = await sql<Existing>`
     select j.id, j.domain, j.key, j.revision, j.kind, j.current, j.removed_at is not null as removed, j.updated_ns
-    from jsonb_to_recordset(${wanted}::jsonb) as w(domain text, key text, revision text)
+    from ${recordset(run, WANTED, 'w')}
     join lateral (
       select * from journal where backend = ${backend} and domain = w.domain and key = w.key and current
-      union
+      union all
       select * from journal where backend = ${backend} and domain = w.domain and key = w.key and revision = w.revision
+        and not current
     ) j on true`.execute(tx);
   const byProduct = new Map<string, Existing[]>();
   for (const row of rows) {
@@ -173,44 +178,68 @@ async function closeRows(
     await tx.updateTable('journal').set({ removed_at: sql<Date>`now()` }).where('id', 'in', removed).execute();
 }
 
-/** Columns taken from an entry, as JSON for `jsonb_to_recordset`; bytea in its text form. */
-function columns(entry: Entry, updatedNs: bigint): Record<string, unknown> {
-  const { metadata, claim } = entry;
-  return {
-    version: metadata.productRef.version,
-    product_type: metadata.productType.name,
-    metadata: metadataJson(metadata),
-    path: entry.path,
-    file_name: entry.fileName,
-    claim_algorithm: claim?.algorithm ?? null,
-    claim_value: claim ? `\\x${hex(claim.value)}` : null,
-    made_for: entry.madeFor?.map(String) ?? null,
-    joined_by: entry.joinedBy?.map(String) ?? null,
-    created_ns: String(metadata.creationDate),
-    content_start_ns: String(metadata.contentDate.start),
-    content_end_ns: String(metadata.contentDate.end),
-    updated_ns: String(updatedNs),
-  };
+interface JournalRow {
+  readonly entry: Entry;
+  readonly updatedNs: bigint;
 }
 
-const COLUMNS =
-  sql.raw(`version bigint, product_type text, metadata jsonb, path text, file_name text, claim_algorithm text,
-  claim_value bytea, made_for jsonb, joined_by jsonb, created_ns bigint, content_start_ns bigint, content_end_ns bigint,
-  updated_ns bigint`);
-const NAMES = sql.raw(`version, product_type, metadata, path, file_name, claim_algorithm, claim_value, made_for, joined_by,
-  created_ns, content_start_ns, content_end_ns, updated_ns`);
-const ASSIGN = sql.raw(`version = r.version, product_type = r.product_type, metadata = r.metadata, path = r.path,
-  file_name = r.file_name, claim_algorithm = r.claim_algorithm, claim_value = r.claim_value, made_for = r.made_for,
-  joined_by = r.joined_by, created_ns = r.created_ns,
-  content_start_ns = r.content_start_ns, content_end_ns = r.content_end_ns`);
+/** Taken from an entry, whether the row is new or known. */
+const KNOWN: readonly RecordColumn<JournalRow>[] = [
+  { name: 'version', type: 'bigint', of: ({ entry }) => entry.metadata.productRef.version },
+  { name: 'product_type', type: 'text', of: ({ entry }) => entry.metadata.productType.name },
+  { name: 'metadata', type: 'jsonb', of: ({ entry }) => metadataText(entry) },
+  { name: 'path', type: 'text', of: ({ entry }) => entry.path },
+  { name: 'file_name', type: 'text', of: ({ entry }) => entry.fileName },
+  { name: 'claim_algorithm', type: 'text', of: ({ entry }) => entry.claim?.algorithm ?? null },
+  { name: 'claim_value', type: 'bytea', of: ({ entry }) => (entry.claim ? `\\x${hex(entry.claim.value)}` : null) },
+  { name: 'made_for', type: 'jsonb', of: ({ entry }) => orderIds(entry.madeFor) },
+  { name: 'joined_by', type: 'jsonb', of: ({ entry }) => orderIds(entry.joinedBy) },
+  { name: 'created_ns', type: 'bigint', of: ({ entry }) => entry.metadata.creationDate },
+  { name: 'content_start_ns', type: 'bigint', of: ({ entry }) => entry.metadata.contentDate.start },
+  { name: 'content_end_ns', type: 'bigint', of: ({ entry }) => entry.metadata.contentDate.end },
+  { name: 'updated_ns', type: 'bigint', of: ({ updatedNs }) => updatedNs },
+];
+const PLACE: readonly RecordColumn<JournalRow>[] = [
+  { name: 'domain', type: 'text', of: ({ entry }) => domainText(entry.metadata.productRef.domain) },
+  { name: 'key', type: 'text', of: ({ entry }) => entry.metadata.productRef.key },
+  { name: 'revision', type: 'text', of: ({ entry }) => entry.revision },
+];
+const ID: RecordColumn<JournalRow & { readonly id: bigint }> = { name: 'id', type: 'bigint', of: ({ id }) => id };
+
+const KIND: RecordColumn<JournalRow & { readonly kind: JournalKind }> = {
+  name: 'kind',
+  type: 'text',
+  of: ({ kind }) => kind,
+};
+
+const orderIds = (ids: readonly bigint[] | null | undefined): string | null =>
+  ids == null ? null : JSON.stringify(ids.map(String));
+
+const texts = new WeakMap<Entry, string>();
+
+function metadataText(entry: Entry): string {
+  let text = texts.get(entry);
+  if (text === undefined) {
+    text = JSON.stringify(metadataJson(entry.metadata));
+    texts.set(entry, text);
+  }
+  return text;
+}
+
+const NAMES = sql.raw(KNOWN.map(({ name }) => name).join(', '));
+const ASSIGN = sql.raw(
+  KNOWN.filter(({ name }) => name !== 'updated_ns')
+    .map(({ name }) => `${name} = r.${name}`)
+    .join(', '),
+);
 
 /** Indexed again, same content: only what is known of it changes. */
 async function touchRows(tx: Kysely<CoreTables>, rows: readonly { id: bigint; entry: Entry }[]): Promise<void> {
   if (rows.length === 0) return;
-  const json = JSON.stringify(rows.map(({ id, entry }) => ({ id: String(id), ...columns(entry, entry.updatedAt) })));
+  const known = rows.map(({ id, entry }) => ({ id, entry, updatedNs: entry.updatedAt }));
   await sql`
     update journal j set ${ASSIGN}, updated_ns = greatest(j.updated_ns, r.updated_ns)
-    from jsonb_to_recordset(${json}::jsonb) as r(id bigint, ${COLUMNS}) where j.id = r.id`.execute(tx);
+    from ${recordset(known, [ID, ...KNOWN], 'r')} where j.id = r.id`.execute(tx);
 }
 
 async function reopenRows(
@@ -219,43 +248,32 @@ async function reopenRows(
   readyNs: bigint,
 ): Promise<void> {
   if (rows.length === 0) return;
-  const json = JSON.stringify(
-    rows.map(({ id, kind, entry, updatedNs }) => ({ id: String(id), kind, ...columns(entry, updatedNs) })),
-  );
   await sql`
     update journal j set ${ASSIGN}, updated_ns = r.updated_ns, kind = r.kind, round = j.round + 1, current = true,
       removed_at = null, ready_ns = ${readyNs}
-    from jsonb_to_recordset(${json}::jsonb) as r(id bigint, kind text, ${COLUMNS}) where j.id = r.id`.execute(tx);
+    from ${recordset(rows, [ID, KIND, ...KNOWN], 'r')} where j.id = r.id`.execute(tx);
 }
 
-/** Ids in the order of `rows`. */
+/** Ids in the order of `rows`; they ascend in it, too: the server inserts in the order of the record set. */
 async function insertRows(
   tx: Kysely<CoreTables>,
   backend: string,
-  rows: readonly { change: { entry: Entry }; kind: JournalKind; updatedNs: bigint }[],
+  rows: readonly (JournalRow & { readonly kind: JournalKind })[],
   readyNs: bigint,
 ): Promise<readonly bigint[]> {
   if (rows.length === 0) return [];
-  const json = JSON.stringify(
-    rows.map(({ change: { entry }, kind, updatedNs }, n) => ({
-      n,
-      domain: domainText(entry.metadata.productRef.domain),
-      key: entry.metadata.productRef.key,
-      revision: entry.revision,
-      kind,
-      ready_ns: String(kind === 'initial' ? entry.updatedAt : readyNs),
-      ...columns(entry, updatedNs),
-    })),
-  );
+  const ready: RecordColumn<JournalRow & { readonly kind: JournalKind }> = {
+    name: 'ready_ns',
+    type: 'bigint',
+    of: ({ kind, entry }) => (kind === 'initial' ? entry.updatedAt : readyNs),
+  };
   const inserted = await sql<{ id: bigint; domain: string; key: string }>`
     insert into journal (backend, current, domain, key, revision, kind, ready_ns, ${NAMES})
     select ${backend}, true, domain, key, revision, kind, ready_ns, ${NAMES}
-    from jsonb_to_recordset(${json}::jsonb)
-      as r(n integer, domain text, key text, revision text, kind text, ready_ns bigint, ${COLUMNS})
-    order by n
+    from ${recordset(rows, [...PLACE, KIND, ready, ...KNOWN], 'r')}
     returning id, domain, key`.execute(tx);
   const ids = new Map(inserted.rows.map((row) => [`${row.domain} ${row.key}`, row.id]));
-  return rows.map(({ change }) => ids.get(idOf({ kind: 'new', entry: change.entry }))!);
+  return rows.map(({ entry }) => ids.get(idOf({ kind: 'new', entry }))!);
 }
 
 /**
@@ -268,22 +286,21 @@ export async function ensureJournal(
   entries: readonly Entry[],
 ): Promise<readonly bigint[]> {
   if (entries.length === 0) return [];
-  const rows = entries.map((entry) => ({
-    domain: domainText(entry.metadata.productRef.domain),
-    key: entry.metadata.productRef.key,
-    revision: entry.revision,
-    ...columns(entry, entry.updatedAt),
-  }));
-  const place = (row: { domain: string; key: string; revision: string }) =>
-    JSON.stringify([row.domain, row.key, row.revision]);
-  const distinct = [...new Map(rows.map((row) => [place(row), row])).values()];
+  const place = ({ domain, key, revision }: { domain: string; key: string; revision: string }) =>
+    JSON.stringify([domain, key, revision]);
+  const places = entries.map(({ metadata: { productRef }, revision }) =>
+    place({ domain: domainText(productRef.domain), key: productRef.key, revision }),
+  );
+  const distinct = [
+    ...new Map(entries.map((entry, i) => [places[i]!, { entry, updatedNs: entry.updatedAt }])).values(),
+  ];
   const found = await sql<{ id: bigint; domain: string; key: string; revision: string }>`
     insert into journal (backend, current, domain, key, revision, kind, ready_ns, ${NAMES})
     select ${backend}, false, domain, key, revision, 'initial', updated_ns, ${NAMES}
-    from jsonb_to_recordset(${JSON.stringify(distinct)}::jsonb) as r(domain text, key text, revision text, ${COLUMNS})
+    from ${recordset(distinct, [...PLACE, ...KNOWN], 'r')}
     order by domain, key, revision
     on conflict (backend, domain, key, revision) do update set revision = excluded.revision
     returning id, domain, key, revision`.execute(tx);
   const ids = new Map(found.rows.map((row) => [place(row), row.id]));
-  return rows.map((row) => ids.get(place(row))!);
+  return places.map((each) => ids.get(each)!);
 }

@@ -5,7 +5,7 @@ import { appendEvents, type NewEvent } from '../events/append.js';
 import { type LiveOrder, loadLiveOrder } from '../orders/live.js';
 import type { CoreTables } from '../schema.js';
 import { domainText } from '../values.js';
-import { type Enqueued, enqueue, type Match, type Reopen } from './enqueue.js';
+import { enqueueAndTell, type Match, type Reopen } from './enqueue.js';
 import type { Journaled } from './journal.js';
 
 /** How a change opens ledger rows that exist: content that comes back after a removal was already delivered, a new round was not. */
@@ -23,10 +23,8 @@ export async function matchChanges(
   nowNs: bigint,
 ): Promise<void> {
   const active = orders.filter((order) => takesNew(order, nowNs));
-  const events: NewEvent[] = changes.map(productEvent);
-  const journaled = new Map(changes.map((change) => [change.journalId, change]));
+  await appendEvents(tx, changes.map(productEvent));
   const named = await namedOrders(tx, orders, changes);
-  const owners = new Map([...active, ...named.values()].map((order) => [order.id, order]));
   for (const kind of ['new', 'updated', 'republished'] as const) {
     const matches: Match[] = [];
     for (const change of changes) {
@@ -34,12 +32,8 @@ export async function matchChanges(
       for (const order of takersOf(change.entry, active, named))
         if (order.matches(change.entry)) matches.push(matchOf(order, change.journalId));
     }
-    for (const row of await enqueue(tx, matches, REOPEN[kind]))
-      events.push(
-        matchedEvent(row, owners.get(row.order_id)!, journaled.get(row.journal_id)!.entry.metadata.productRef),
-      );
+    await enqueueAndTell(tx, matches, REOPEN[kind]);
   }
-  await appendEvents(tx, events);
 }
 
 /** An order that takes what becomes available at this time. */
@@ -90,20 +84,6 @@ export const matchOf = (order: LiveOrder, journalId: bigint): Match => ({
   target: order.target,
   deadlineSeconds: order.deadlineSeconds,
   held: order.state === 'paused' || order.state === 'suspended',
-});
-
-export const matchedEvent = (
-  row: Enqueued,
-  order: LiveOrder,
-  ref: { readonly domain: readonly string[]; readonly key: string },
-): NewEvent => ({
-  type: order.method === 'FILETRANSFER' ? 'matched' : 'available',
-  orderId: row.order_id,
-  owner: order.owner,
-  domain: domainText(ref.domain),
-  journalId: row.journal_id,
-  deliveryId: row.id,
-  payload: { key: ref.key, method: order.method, round: row.round },
 });
 
 const productEvent = ({ journalId, kind, entry }: Journaled): NewEvent => ({

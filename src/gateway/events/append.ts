@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely';
+import { type RecordColumn, recordset } from '../recordset.js';
 import type { CoreTables, EventType } from '../schema.js';
 
 export interface NewEvent {
@@ -18,12 +19,21 @@ export const EVENT_CHANNEL = 'mpd_event';
 /** Writes events in the caller's transaction: they are seen when it commits, or never. */
 export async function appendEvents(tx: Kysely<CoreTables>, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return;
-  const rows = JSON.stringify(events, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
   await sql`
-    insert into event (type, order_id, owner, domain, journal_id, delivery_id, payload)
-    select type, "orderId", owner, domain, "journalId", "deliveryId", payload
-    from jsonb_to_recordset(${rows}::jsonb) as e(
-      type text, "orderId" bigint, owner text, domain text, "journalId" bigint, "deliveryId" bigint, payload jsonb)
-  `.execute(tx);
-  await sql`select pg_notify(${EVENT_CHANNEL}, '')`.execute(tx);
+    with written as (
+      insert into event (type, order_id, owner, domain, journal_id, delivery_id, payload)
+      select type, order_id, owner, domain, journal_id, delivery_id, payload from ${recordset(events, COLUMNS, 'e')})
+    select pg_notify(${EVENT_CHANNEL}, '')`.execute(tx);
 }
+
+const COLUMNS: readonly RecordColumn<NewEvent>[] = [
+  { name: 'type', type: 'text', of: ({ type }) => type },
+  { name: 'order_id', type: 'bigint', of: ({ orderId }) => orderId },
+  { name: 'owner', type: 'text', of: ({ owner }) => owner },
+  { name: 'domain', type: 'text', of: ({ domain }) => domain },
+  { name: 'journal_id', type: 'bigint', of: ({ journalId }) => journalId },
+  { name: 'delivery_id', type: 'bigint', of: ({ deliveryId }) => deliveryId },
+  { name: 'payload', type: 'jsonb', of: ({ payload }) => JSON.stringify(payload, bigintText) },
+];
+
+const bigintText = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);

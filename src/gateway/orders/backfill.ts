@@ -1,13 +1,12 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { withRetry } from '../../store/index.js';
-import { enqueue, type Match } from '../changes/enqueue.js';
-import { matchedEvent, matchOf } from '../changes/match.js';
-import { appendEvents } from '../events/append.js';
+import { enqueueAndTell, type Match } from '../changes/enqueue.js';
+import { matchOf } from '../changes/match.js';
 import type { BackfillTable, CoreTables } from '../schema.js';
-import { domainOf, type EntryColumns, entryOf } from '../values.js';
+import { type EntryColumns, entryOf } from '../values.js';
 import { loadLiveOrder } from './live.js';
 
-type Row = EntryColumns & { readonly id: bigint; readonly domain: string; readonly key: string };
+type Row = EntryColumns & { readonly id: bigint };
 
 const CHUNK = 500;
 
@@ -33,26 +32,16 @@ export const runBackfillChunk = (db: Kysely<CoreTables>): Promise<boolean> =>
       return true;
     }
     const rows = await readWindow(tx, job);
-    const found = new Map<bigint, Row>();
     const matches: Match[] = [];
     for (const row of rows) {
-      if (!order.matches(entryOf(row))) continue;
-      found.set(row.id, row);
-      matches.push(matchOf(order, row.id));
+      if (order.matches(entryOf(row))) matches.push(matchOf(order, row.id));
     }
-    const written = await enqueue(tx, matches, job.again ? 'always' : 'never');
-    await appendEvents(
-      tx,
-      written.map((entry) => {
-        const { domain, key } = found.get(entry.journal_id)!;
-        return matchedEvent(entry, order, { domain: domainOf(domain), key });
-      }),
-    );
+    const written = await enqueueAndTell(tx, matches, job.again ? 'always' : 'never');
     await tx
       .updateTable('backfill')
       .set({
         after_id: rows.at(-1)?.id ?? job.after_id,
-        matched: job.matched + BigInt(written.length),
+        matched: job.matched + BigInt(written),
         state: rows.length < CHUNK ? 'done' : 'running',
       })
       .where('id', '=', job.id)
@@ -69,7 +58,7 @@ async function readWindow(tx: Kysely<CoreTables>, job: Selectable<BackfillTable>
     content: [sql.ref('content_start_ns'), sql.ref('content_end_ns')],
   }[axis] as [ReturnType<typeof sql.ref>, ReturnType<typeof sql.ref>];
   const { rows } = await sql<Row>`
-    select id, domain, key, metadata, revision, updated_ns, path, file_name, claim_algorithm, claim_value,
+    select id, metadata, revision, updated_ns, path, file_name, claim_algorithm, claim_value,
       made_for, joined_by
     from journal
     where current and removed_at is null and id > ${job.after_id}
