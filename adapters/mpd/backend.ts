@@ -34,11 +34,23 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
   const waker = createWaker();
   const listing = createWaker();
   const ordering = createWaker();
+  /** Something may have come that the listing under way has passed. */
+  let due = false;
+  const relist = (): void => {
+    due = true;
+    listing.wake();
+  };
+  /** Counts what may have changed the orders, so that nothing is missed while they are looked at. */
+  let wanted = 0;
+  const reorder = (): void => {
+    wanted++;
+    ordering.wake();
+  };
   const unlisten = await store.listen(CHANNEL, (payload) => {
     if (payload === undefined || payload === id) waker.wake();
   });
   const unlistenWanted = await store.listen(WANTED_CHANNEL, (payload) => {
-    if (payload === undefined || payload === id) ordering.wake();
+    if (payload === undefined || payload === id) reorder();
   });
   const orders = remoteOrders({ db, config, service, clock });
   const links = linkReader(config, guard);
@@ -74,6 +86,7 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
   async function keepListing(signal: AbortSignal): Promise<void> {
     let swept = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
+      due = false;
       try {
         if (complete || performance.now() - swept >= config.sweep) {
           complete = false;
@@ -92,18 +105,19 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
         await listing.wait(RETRY_MS, signal);
         continue;
       }
-      await listing.wait(Math.min(config.poll, config.sweep), signal);
+      if (!due) await listing.wait(Math.min(config.poll, config.sweep), signal);
     }
   }
 
   /** Makes the orders there agree with those here, from the first subscription on. */
   async function keepOrdered(signal: AbortSignal): Promise<void> {
     while (subscribes && !signal.aborted) {
+      const seen = wanted;
       let wait = config.poll;
       try {
         const { ordered, until } = await orders.agree(signal);
         // What came before the order was there.
-        if (ordered) listing.wake();
+        if (ordered) relist();
         if (until !== null) wait = Math.min(wait, Number((until - clock()) / 1_000_000n) + 1);
       } catch (error) {
         if (signal.aborted) return;
@@ -111,7 +125,7 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
         log.warn({ err: error }, 'the standing order at the provider is not as it should be; tried again');
         wait = Math.min(wait, ORDER_RETRY_MS);
       }
-      await ordering.wait(Math.max(wait, 1), signal);
+      if (seen === wanted) await ordering.wait(Math.max(wait, 1), signal);
     }
   }
 
@@ -124,13 +138,13 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
           if (state === 'registered' && lost) {
             lost = false;
             complete = true;
-            listing.wake();
+            relist();
             // A provider that keeps nothing over a restart has forgotten the order.
-            ordering.wake();
+            reorder();
           }
         };
         const products = await service.watch(config.user, onState, signal);
-        ordering.wake();
+        reorder();
         for await (const { productMetadata } of products) {
           const remote = remoteOf(productMetadata, config.domains);
           if (remote !== null) await index.write([remote], scanning, config.quirks === 'esa-12.2');

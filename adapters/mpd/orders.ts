@@ -132,7 +132,13 @@ export function remoteOrders({ db, config, service, clock }: OrdersOptions): Rem
     async status(id) {
       const orderId = ownId(id);
       const mine = (await wanting()).find(({ order_id }) => order_id === orderId);
-      const row = await db.selectFrom('mpd_remote_order').selectAll().where('backend', '=', backend).executeTakeFirst();
+      // While one takes the place of another, the one that is not there yet tells more.
+      const row = await db
+        .selectFrom('mpd_remote_order')
+        .selectAll()
+        .where('backend', '=', backend)
+        .orderBy(sql`state = 'ordered'`)
+        .executeTakeFirst();
       const over = mine === undefined || (mine.until_ns !== null && mine.until_ns < clock());
       const state = over ? 'idle' : config.subscribe === 'nothing' ? 'listed' : (row?.state ?? 'ordering');
       const shown = over ? undefined : row;

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect, type MalClient } from '../../src/client/index.js';
 import { isMpdError, type ProductFilter, type StandingOrder } from '../../src/mpd/index.js';
 import { type TestGateway, testGateway } from '../gateway.js';
+import { freePort } from './free-port.js';
 import { HELD_PRODUCTS, type HeldProducts, heldProducts } from './held-products.js';
 import { product } from './products.js';
 
@@ -23,10 +24,12 @@ describe('a gateway that federates another', () => {
       const created = `2024-05-01T00:00:${String(i).padStart(2, '0')}Z`;
       held.put(product(`old-${i}`, { created, type: i % 2 === 0 ? 'even' : 'odd', source: i < 10 ? 'early' : null }));
     }
+    const httpPort = await freePort();
     there = await testGateway({
       config: {
-        listen: { http: { enabled: false }, maltcp: { port: 0 } },
-        limits: { results: 7 },
+        gateway: { publicUrl: `http://127.0.0.1:${httpPort}` },
+        listen: { http: { port: httpPort }, maltcp: { port: 0 } },
+        limits: { results: 7, mal: { maxBody: '10KiB' } },
         access: {
           principals: [{ id: 'operator', role: 'operator' }, { id: 'federation' }],
           mal: [{ cidr: '127.0.0.1/32', principal: 'federation', user: 'asserted' }],
@@ -70,6 +73,16 @@ describe('a gateway that federates another', () => {
     return found;
   };
 
+  /** What stands at the provider for the gateway here. */
+  const followers = async (): Promise<readonly StandingOrder[]> => {
+    const federation = await there.gateway.access.principal('federation');
+    const listed = await there.gateway.orders.list(
+      { user: 'mpd-gateway', domain: null, states: ['active'] },
+      { ...federation, assertsUser: true },
+    );
+    return listed.map((info) => info.order);
+  };
+
   it('lists what the provider holds, though it answers Too Many to the whole', async () => {
     expect(await keys(null)).toHaveLength(30);
     expect(await keys(filter({ productType: 'even' }))).toHaveLength(15);
@@ -88,20 +101,22 @@ describe('a gateway that federates another', () => {
   });
 
   it('hears of new products by a standing order there, and delivers them to the orders here', async () => {
-    const user = { user: 'mpd-gateway', domain: null };
-    const federation = await there.gateway.access.principal('federation');
-    const orders = () => there.gateway.orders.list(user, { ...federation, assertsUser: true });
-    await expect.poll(orders).toHaveLength(1);
-    const [follower] = await orders();
-    expect(follower!.order).toMatchObject({
-      comments: 'mpd-gateway follows as backend remote',
-      deliveryMethod: 'SERVICE_JUST_METADATA',
-      productFilter: { domain: ['test', '*'] },
-    });
+    expect(await followers()).toEqual([]);
     mkdirSync(join(here.delivered, 'in'));
     const deliverTo = `file://${join(here.delivered, 'in')}`;
-    await consumer.submitStandingOrder(order({}));
+    const one = filter({ productType: 'fresh', domain: ['test', 'alpha'] });
+    await consumer.submitStandingOrder(order({ productFilter: one }));
+    await expect.poll(followers).toMatchObject([
+      {
+        comments: expect.stringMatching(/^mpd-gateway [0-9a-f]{8} follows as backend remote$/),
+        deliveryMethod: 'SERVICE_JUST_METADATA',
+        productFilter: { productType: 'fresh', domain: ['test', 'alpha'] },
+      },
+    ]);
+    const [narrow] = await followers();
     await consumer.submitStandingOrder(order({ deliveryMethod: 'FILETRANSFER', deliverTo }));
+    await expect.poll(followers).toMatchObject([{ productFilter: { productType: 'fresh', domain: ['test', '*'] } }]);
+    expect((await followers())[0]!.orderID).not.toBe(narrow!.orderID);
     const products = (await consumer.watchProducts())[Symbol.asyncIterator]();
     const notices = (await consumer.watchDeliveries())[Symbol.asyncIterator]();
     held.put(product('fresh-1', { type: 'fresh', body: new Uint8Array([9, 9]) }));
@@ -113,9 +128,51 @@ describe('a gateway that federates another', () => {
     expect([...readFileSync(join(here.delivered, 'in', 'fresh-1'))]).toEqual([9, 9]);
   });
 
-  it('makes no second standing order after a restart', async () => {
-    const federation = await there.gateway.access.principal('federation');
-    const orders = () => there.gateway.orders.list({ user: null, domain: null }, { ...federation, assertsUser: true });
+  it('gets bodies too large for one message by the links of the provider, and gives none of those links away', async () => {
+    const body = new Uint8Array(50_000).map((_, i) => i);
+    const made = product('large', { type: 'fresh', body });
+    const fileMetadata = { updateDate: 0n, mime: 'application/octet-stream', fileSize: 50_000n };
+    held.put({ ...made, productMetadata: { ...made.productMetadata, fileMetadata } });
+    const { productRef } = made.productMetadata;
+    const direct = connect(`${there.urls.maltcp}/` as `maltcp://${string}`);
+    expect(isMpdError(await direct.getProduct(productRef).catch((error: unknown) => error), 'Too Many')).toBe(true);
+    await direct.close();
+    await expect.poll(() => keys(filter({ productType: 'fresh' })), { timeout: 5000 }).toContain('large');
+    const got = await consumer.getProduct(productRef);
+    expect(got.metadata.externalURI).toBeNull();
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of got.stream) chunks.push(chunk);
+    expect(Buffer.concat(chunks).equals(body)).toBe(true);
+    const { body: from } = await here.gateway.catalogue.open(
+      productRef,
+      { revision: null, offset: 49_990, signal: new AbortController().signal },
+      here.operator,
+    );
+    const rest: Uint8Array[] = [];
+    for await (const chunk of from.stream) rest.push(chunk);
+    expect([...Buffer.concat(rest)]).toEqual([...body.subarray(49_990)]);
+  });
+
+  it('shows operators the orders there, also those of others', async () => {
+    const theirs = connect(`${there.urls.maltcp}/` as `maltcp://${string}`);
+    const orderID = await theirs.submitStandingOrder(order({ user: 'somebody', comments: 'not ours' }));
+    await theirs.close();
+    const listed = await here.gateway.orders.upstream(here.operator);
+    expect(listed).toHaveLength(2);
+    const [ours] = await followers();
+    expect(listed.find(({ id }) => id === String(ours!.orderID))!.orderId).toBeGreaterThan(0n);
+    expect(listed.find(({ id }) => id === String(orderID))).toMatchObject({
+      backend: 'remote',
+      orderId: null,
+      details: { User: 'somebody', Comments: 'not ours' },
+    });
+    const client = await here.gateway.access.principal('alice');
+    await expect(here.gateway.orders.upstream(client)).rejects.toThrow();
+  });
+
+  it('makes no second standing order after a restart, and cancels the last with the orders here', async () => {
+    const before = await followers();
+    expect(before).toHaveLength(1);
     await here.stop();
     held.put(product('meanwhile', { type: 'fresh' }));
     here = await testGateway({
@@ -133,6 +190,10 @@ describe('a gateway that federates another', () => {
       },
     });
     await expect.poll(() => keys(filter({ productType: 'fresh' })), { timeout: 5000 }).toContain('meanwhile');
-    expect(await orders()).toHaveLength(1);
+    expect((await followers()).map(({ orderID }) => orderID)).toEqual(before.map(({ orderID }) => orderID));
+    await consumer.close();
+    consumer = connect(`${here.urls.maltcp}/` as `maltcp://${string}`, { timeoutMs: 10_000 });
+    for (const { orderID } of await consumer.listStandingOrders()) await consumer.cancelStandingOrder(orderID!);
+    await expect.poll(followers, { timeout: 15_000 }).toEqual([]);
   });
 });
