@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { stringify } from 'yaml';
 import { parseConfig } from '../src/config/index.js';
 import type { Principal } from '../src/gateway/api.js';
@@ -29,9 +29,11 @@ export interface TestGatewayOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Database of another test gateway, to share it. */
   readonly share?: TestGateway;
+  /** Where to log to; default nowhere, or what MPD_TEST_LOG says. */
+  readonly log?: Logger;
 }
 
-export async function testGateway({ config = {}, share }: TestGatewayOptions = {}): Promise<TestGateway> {
+export async function testGateway({ config = {}, share, log: given }: TestGatewayOptions = {}): Promise<TestGateway> {
   const dir = share?.dir ?? mkdtempSync(join(tmpdir(), 'mpd-gateway-'));
   const products = join(dir, 'products');
   const delivered = join(dir, 'delivered');
@@ -55,7 +57,7 @@ export async function testGateway({ config = {}, share }: TestGatewayOptions = {
     log: { level: 'silent' },
   };
   const parsed = parseConfig(stringify({ ...own, ...config }), { file: null, folder: dir });
-  const log = pino({ level: process.env.MPD_TEST_LOG ?? 'silent' });
+  const log = given ?? pino({ level: process.env.MPD_TEST_LOG ?? 'silent' });
   const started = await startGateway(parsed.config, { log });
   await untilReady(started);
   return {

@@ -125,6 +125,7 @@ export const createBackend: BackendFactory = async (entry, dependencies) => {
     partSeconds: config.partSeconds,
     period: config.period,
     overlap: config.overlap,
+    maxWindow: config.maxWindow,
     placing: places,
     arrivals: arrived,
   });
@@ -217,7 +218,17 @@ export const createBackend: BackendFactory = async (entry, dependencies) => {
     },
     follow: (request, { signal }) =>
       followProducts(db, id, context, request, waker, AbortSignal.any([signal, closing.signal])),
-    upstream: upstreamOf({ db, backend: id, context, index, service, clock, placing: places, wake: jobsWaker.wake }),
+    upstream: upstreamOf({
+      db,
+      backend: id,
+      context,
+      index,
+      service,
+      clock,
+      maxWindow: config.maxWindow,
+      placing: places,
+      wake: jobsWaker.wake,
+    }),
     async placement(ref, orderId) {
       const row = (await index.find([ref.key])).get(ref.key);
       const order = String(orderId);

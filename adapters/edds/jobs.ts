@@ -9,12 +9,15 @@ import type { CachedFile, FileCache } from './cache.js';
 import type { EddsIndex } from './catalogue.js';
 import type { ProductRow } from './entry.js';
 import { means } from './fault.js';
-import { type JobRow, leaveExpired } from './orders.js';
+import type { JobRow } from './orders.js';
 import { collectPackets, repeated, without } from './overlap.js';
 import { fetchPart, partKey, type StoredPart } from './parts.js';
+import { cutPast, endPast, ordersOfOpenPast, pastTimes } from './past.js';
 import type { Placing } from './placing.js';
 import { filterOf, ruleOf } from './request.js';
+import { seam } from './seam.js';
 import type { EddsService, JobStatus, Neutral } from './service.js';
+import type { TypeRule } from './site.js';
 import { requestName, type Submission, type Submitter } from './submit.js';
 import type { EddsTables } from './tables.js';
 
@@ -32,6 +35,8 @@ export interface JobsOptions {
   readonly period: number;
   /** How far before the end of a stream its successor looks back, ms. */
   readonly overlap: number;
+  /** Longest stretch of time that one request for the past may cover, ms. */
+  readonly maxWindow: number;
   readonly placing: Placing;
   readonly arrivals: Arrivals;
 }
@@ -68,7 +73,7 @@ export function jobKeeper(options: JobsOptions) {
     const sentAt = job.submitted_ns;
     const kind: Submission['kind'] = job.purpose === 'stream' ? 'stream' : 'batch';
     // What has to be compared with what came before cannot be sent by EDDS.
-    const own = job.purpose === 'fill' ? null : job.made_for;
+    const own = job.purpose === 'fill' || job.purpose === 'past' ? null : job.made_for;
     const server = own === null ? null : await placing.request(own, kind);
     if (sentAt !== null && job.placed !== (server !== null)) {
       await update(job, { name: requestName(), submitted_ns: null, placed: false });
@@ -79,7 +84,7 @@ export function jobKeeper(options: JobsOptions) {
     const submission =
       kind === 'stream'
         ? { kind, dataType: rule.stream!, values: { ...values, partSeconds: options.partSeconds } }
-        : { kind, dataType: rule.batch!, values: { ...values, ...batchTimes(job, rule.creation, options.period) } };
+        : { kind, dataType: rule.batch!, values: { ...values, ...batchTimes(job, rule, options.period) } };
     const requestId = await submitter
       .submit({ ...submission, name: job.name, sentAt }, signal)
       .catch(async (error: unknown) => {
@@ -100,8 +105,12 @@ export function jobKeeper(options: JobsOptions) {
         .set({ request_id: requestId, state: 'submitted', details: '{}', ...started })
         .where('id', '=', job.id)
         .execute();
-      if (job.purpose === 'stream' && rule.creation !== undefined && job.covered_ns < startedAt)
-        await planFill(trx, job, startedAt);
+      if (job.purpose !== 'stream') return;
+      const apart = await ordersOfOpenPast(trx, job);
+      await endPast(trx, job, startedAt);
+      const orders = job.orders.filter((order) => !apart.has(order));
+      if (rule.creation !== undefined && job.covered_ns < startedAt && orders.length > 0)
+        await planFill(trx, { ...job, orders }, startedAt);
     });
     log.info({ requestId, selection: job.selection, purpose: job.purpose }, 'EDDS works for standing orders');
   };
@@ -139,6 +148,16 @@ export function jobKeeper(options: JobsOptions) {
     return typeof fetched === 'string' ? null : fetched.file;
   };
 
+  const meeting = seam({
+    ...{ db, backend, clock, log, fileOf },
+    overlap: BigInt(Math.trunc(options.overlap)) * MS,
+    partSeconds: options.partSeconds,
+  });
+  const retries = backOff(clock);
+  /** Parts of the past that the stream after them has to come up to. */
+  const waiting = new Map<bigint, StoredPart>();
+  let pastRunning = 0;
+
   /** Packets of the same selection that were delivered since the fill begins. */
   const delivered = async (job: JobRow, signal: AbortSignal): Promise<Set<string>> => {
     const parts = await db
@@ -151,6 +170,7 @@ export function jobKeeper(options: JobsOptions) {
       .where('p.kind', '=', 'part')
       .where('j.selection', '=', job.selection)
       .where('j.id', '<>', job.id)
+      .where('j.purpose', '<>', 'past')
       .where(sql<boolean>`j.made_for is not distinct from ${job.made_for}`)
       .where('p.created_ns', '>=', job.begin_ns)
       .execute();
@@ -169,43 +189,55 @@ export function jobKeeper(options: JobsOptions) {
     row: ProductRow,
     received: StoredPart | ArrivedPart,
     signal: AbortSignal,
-  ): Promise<void> => {
+  ): Promise<boolean> => {
     submitter.verify(job.request_id!, job.name, received.fileName);
     let part = received;
-    let dropped = '';
-    if (job.purpose === 'fill') {
-      dropped = await repeated(part.file, await delivered(job, signal));
-      if (dropped !== '') {
-        const key = partKey(job.request_id!, part.ordinal);
-        part = { ...part, file: await without(cache, key, part.file, dropped) };
-      }
+    const dropped =
+      job.purpose === 'fill'
+        ? await repeated(part.file, await delivered(job, signal))
+        : job.purpose === 'past'
+          ? await meeting.drop(job, part, signal)
+          : '';
+    if (dropped === null) {
+      waiting.set(job.id, part);
+      return false;
+    }
+    waiting.delete(job.id);
+    if (dropped !== '') {
+      const key = partKey(job.request_id!, part.ordinal);
+      part = { ...part, file: await without(cache, key, part.file, dropped) };
     }
     const summary = await summarise(part);
     const ordinal = part.ordinal;
     const made = part.creationTime ?? clock();
     const covered = coveredBy(job, made, options.period);
     const step = (trx: Kysely<EddsTables>) =>
-      trx.updateTable('edds_job').set({ parts: ordinal, covered_ns: covered }).where('id', '=', job.id).execute();
+      trx
+        .updateTable('edds_job')
+        .set({ parts: ordinal, covered_ns: covered, elements: sql`elements + ${summary.elements}` })
+        .where('id', '=', job.id)
+        .returning('orders')
+        .executeTakeFirstOrThrow();
     const cut = 'cut' in received && received.cut !== null;
     if (summary.elements === 0 && !job.placed) {
       await step(db);
-      return;
+      return true;
     }
+    const record = {
+      ...row.record,
+      'part.requestId': job.request_id!,
+      'part.number': ordinal,
+      'part.elements': summary.elements,
+      'part.unreadable': summary.problems,
+      'part.purpose': job.purpose,
+      ...(job.placed && { 'part.placedFor': job.made_for! }),
+      ...(dropped !== '' && { 'part.dropped': dropped }),
+    };
     await index.part(
       {
         key: part.fileName,
         product_type: row.product_type,
-        record: JSON.stringify({
-          ...row.record,
-          'part.requestId': job.request_id!,
-          'part.number': ordinal,
-          'part.elements': summary.elements,
-          'part.unreadable': summary.problems,
-          'part.purpose': job.purpose,
-          ...(job.made_for !== null && { 'part.madeFor': job.made_for }),
-          ...(job.placed && { 'part.placedFor': job.made_for! }),
-          ...(dropped !== '' && { 'part.dropped': dropped }),
-        }),
+        record: JSON.stringify(record),
         created_ns: made,
         updated_ns: made,
         content_start_ns: summary.first ?? made,
@@ -218,11 +250,36 @@ export function jobKeeper(options: JobsOptions) {
         request_id: job.request_id,
         ordinal,
       },
-      async (trx) => void (await step(trx)),
+      async (trx) => {
+        const { orders } = await step(trx);
+        return { record: JSON.stringify({ ...record, ...(await ownersOf(trx, job, orders)) }) };
+      },
     );
+    return true;
+  };
+
+  /** Whose a part is: of its one order, of those whose past it is, or of all that want it. */
+  const ownersOf = async (
+    trx: Kysely<EddsTables>,
+    job: JobRow,
+    orders: readonly string[],
+  ): Promise<Record<string, string>> => {
+    if (job.made_for !== null) return { 'part.madeFor': job.made_for };
+    if (job.purpose === 'past') return { 'part.madeFor': orders.join(',') };
+    if (orders.length === 0) return { 'part.joinedBy': '' };
+    const joined = await trx
+      .selectFrom('edds_order')
+      .select('order_id')
+      .where('backend', '=', backend)
+      .where('order_id', 'in', orders)
+      .where('past', '=', true)
+      .where((eb) => eb.or([eb('until_ns', 'is', null), eb('until_ns', '>=', clock())]))
+      .execute();
+    return { 'part.joinedBy': joined.map(({ order_id }) => order_id).join(',') };
   };
 
   const follow = async (job: JobRow, row: ProductRow, signal: AbortSignal): Promise<void> => {
+    const since = clock();
     const status = await service.status(job.request_id!, signal);
     const details = job.placed ? await scrubbed(job, status.details) : status.details;
     await update(job, { state: status.state, details: JSON.stringify(details) });
@@ -241,16 +298,19 @@ export function jobKeeper(options: JobsOptions) {
     for (;;) {
       const part = job.placed
         ? await arrivals.next(current, over, signal)
-        : await fetchPart(service, cache, job.request_id!, current.parts + 1, signal).catch((error: unknown) => {
+        : ((await keptPart(current)) ??
+          (await fetchPart(service, cache, job.request_id!, current.parts + 1, signal).catch((error: unknown) => {
             if (means(error, 'expired')) return 'missing' as const;
             throw error;
-          });
-      if (part === 'later') return;
+          })));
+      if (part === 'later' || (part === 'missing' && !over)) {
+        meeting.looked(job, since);
+        return;
+      }
       if (part === 'missing') {
-        if (!over) return;
         // Believed when it is said twice, and never of a request that leaves a part even when it found nothing.
         const mustHavePart =
-          current.purpose === 'fill' &&
+          (current.purpose === 'fill' || current.purpose === 'past') &&
           status.state === 'done' &&
           current.parts === 0 &&
           service.profile.whenEmpty === 'part';
@@ -258,9 +318,16 @@ export function jobKeeper(options: JobsOptions) {
         else await update(current, { state: 'ending' });
         return;
       }
-      await take(current, row, part, signal);
+      if (!(await take(current, row, part, signal))) return;
       current = await db.selectFrom('edds_job').selectAll().where('id', '=', job.id).executeTakeFirstOrThrow();
     }
+  };
+
+  /** A part that waits to be taken, as long as it is there. */
+  const keptPart = async (job: JobRow): Promise<StoredPart | null> => {
+    const part = waiting.get(job.id);
+    if (part?.ordinal !== job.parts + 1) return null;
+    return (await cache.get(partKey(job.request_id!, part.ordinal))) === null ? null : part;
   };
 
   const scrubbed = async (job: JobRow, details: JobStatus['details']): Promise<JobStatus['details']> => {
@@ -280,8 +347,29 @@ export function jobKeeper(options: JobsOptions) {
         .forUpdate()
         .executeTakeFirstOrThrow();
       await trx.updateTable('edds_job').set({ done: true, state }).where('id', '=', job.id).execute();
-      const again = job.purpose === 'fill' ? state !== 'done' && now.parts === 0 : now.orders.length > 0;
-      if (!again) return;
+      meeting.forget(job);
+      waiting.delete(job.id);
+      const once = job.purpose === 'fill' || job.purpose === 'past';
+      const again = once
+        ? state !== 'done' && (job.purpose === 'past' || now.parts === 0) && now.orders.length > 0
+        : now.orders.length > 0;
+      if (!again) {
+        retries.succeeded(job);
+        return;
+      }
+      if (job.purpose === 'past') {
+        const { id: _, elements: __, ...rest } = now;
+        await trx
+          .insertInto('edds_job')
+          .values({
+            ...rest,
+            ...{ name: requestName(), orders: JSON.stringify(now.orders), details: JSON.stringify(now.details) },
+            ...{ submitted_ns: null, request_id: null, state: 'planned', parts: 0, done: false },
+          })
+          .execute();
+        retries.failed(job);
+        return;
+      }
       // A stream's last part says only about when it was closed: what lies around that is fetched again and compared.
       const overlap = job.purpose === 'stream' && now.parts > 0 ? BigInt(Math.trunc(options.overlap)) * MS : 0n;
       const covered = now.covered_ns - overlap > now.begin_ns ? now.covered_ns - overlap : now.begin_ns;
@@ -308,6 +396,13 @@ export function jobKeeper(options: JobsOptions) {
     });
   };
 
+  /** Requests for the past wait for the stream after them, and for one another: so many run at once as retrievals may. */
+  const submitPast = async (job: JobRow, row: ProductRow, signal: AbortSignal): Promise<void> => {
+    if (job.end_ns === null || !retries.due(job) || pastRunning >= service.profile.limits.batches) return;
+    pastRunning++;
+    await submit(await cutPast(db, job, options.maxWindow), row, signal);
+  };
+
   const step = async (job: JobRow, row: ProductRow | undefined, signal: AbortSignal): Promise<void> => {
     if (job.orders.length === 0 && job.purpose !== 'fill') {
       if (job.request_id !== null) {
@@ -319,7 +414,8 @@ export function jobKeeper(options: JobsOptions) {
       return;
     }
     if (row === undefined) return;
-    if (job.request_id === null) return submit(job, row, signal);
+    if (job.request_id === null)
+      return job.purpose === 'past' ? submitPast(job, row, signal) : submit(job, row, signal);
     try {
       await follow(job, row, signal);
     } catch (error) {
@@ -335,7 +431,6 @@ export function jobKeeper(options: JobsOptions) {
   return {
     /** One look at every open job. A job that fails does not keep the others. */
     async turn(signal: AbortSignal): Promise<void> {
-      await leaveExpired(db, backend, clock());
       const jobs = await db
         .selectFrom('edds_job')
         .selectAll()
@@ -345,6 +440,7 @@ export function jobKeeper(options: JobsOptions) {
         .execute();
       const rows = await index.find([...new Set(jobs.map(({ selection }) => selection))]);
       const queue = [...jobs];
+      pastRunning = jobs.filter(({ purpose, request_id }) => purpose === 'past' && request_id !== null).length;
       const work = async (): Promise<void> => {
         for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
           signal.throwIfAborted();
@@ -354,7 +450,9 @@ export function jobKeeper(options: JobsOptions) {
               { err: error, selection: job.selection, requestId: job.request_id },
               'a job of EDDS cannot be carried on now',
             );
-            if (job.request_id === null) await fail(job, error);
+            if (job.request_id !== null) return;
+            if (job.purpose === 'past') retries.failed(job);
+            await fail(job, error);
           });
         }
       };
@@ -363,13 +461,31 @@ export function jobKeeper(options: JobsOptions) {
   };
 }
 
+const LONGEST_PAUSE = 600_000_000_000n;
+
+/** A request for the past that did not succeed is tried again, each time later. */
+function backOff(clock: () => bigint) {
+  const failures = new Map<string, { count: number; at: bigint }>();
+  const keyOf = (job: JobRow): string => `${job.selection} ${job.begin_ns} ${job.end_ns} ${job.orders.join(',')}`;
+  return {
+    due: (job: JobRow): boolean => (failures.get(keyOf(job))?.at ?? 0n) <= clock(),
+    succeeded: (job: JobRow): void => void failures.delete(keyOf(job)),
+    failed(job: JobRow): void {
+      const count = (failures.get(keyOf(job))?.count ?? 0) + 1;
+      const pause = 500_000_000n << BigInt(Math.min(count, 20));
+      failures.set(keyOf(job), { count, at: clock() + (pause < LONGEST_PAUSE ? pause : LONGEST_PAUSE) });
+    },
+  };
+}
+
 export type JobKeeper = ReturnType<typeof jobKeeper>;
 
-/** Schedule: from `begin`, each run covers the period before it. Fill: what was created in the window. */
-function batchTimes(job: JobRow, creation: string | undefined, period: number): Neutral {
+/** Schedule: from `begin`, each run covers the period before it. Fill: what was created in the window. Past: what was filed there. */
+function batchTimes(job: JobRow, { creation, filing }: TypeRule, period: number): Neutral {
   if (job.purpose === 'fill') {
     return { begin: job.begin_ns, end: job.end_ns!, ...(creation !== undefined && { timeField: creation }) };
   }
+  if (job.purpose === 'past') return { ...pastTimes(job), ...(filing !== undefined && { timeField: filing }) };
   return {
     scheduleStart: formatMillis(job.begin_ns + BigInt(Math.trunc(period)) * MS),
     schedulePeriod: `PT${period / 1000}S`,
@@ -378,7 +494,7 @@ function batchTimes(job: JobRow, creation: string | undefined, period: number): 
 
 /** Up to where data are here once a part made at this time is. */
 function coveredBy(job: JobRow, made: bigint, period: number): bigint {
-  if (job.purpose === 'fill') return job.covered_ns;
+  if (job.purpose === 'fill' || job.purpose === 'past') return job.covered_ns;
   if (job.purpose === 'stream') return made > job.covered_ns ? made : job.covered_ns;
   const ns = BigInt(Math.trunc(period)) * MS;
   const runs = (made - job.begin_ns + ns / 2n) / ns;
