@@ -95,7 +95,12 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
 
     async *listAll(query, { after, signal }, principal) {
       for await (const { entry, positions } of search(query, { after, limit: pageLimit, signal }, principal))
-        yield { entry, cursor: encodeCursor(positions) };
+        yield {
+          entry,
+          get cursor() {
+            return encodeCursor(positions);
+          },
+        };
     },
 
     async listBounded(query, limit, signal, principal) {

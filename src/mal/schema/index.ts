@@ -3,4 +3,5 @@ export * from './declare.js';
 export * from './descriptor.js';
 export * from './json.js';
 export * from './json-schema.js';
+export * from './json-text.js';
 export * from './registry.js';

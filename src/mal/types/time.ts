@@ -2,7 +2,6 @@
 
 export const NS_PER_MS = 1_000_000n;
 export const NS_PER_SECOND = 1_000_000_000n;
-const NS_PER_DAY = 86_400n * NS_PER_SECOND;
 
 /** What fits 64 signed bits: 1677-09-21T00:12:43.145224192Z to 2262-04-11T23:47:16.854775807Z. */
 export const MIN_TIME = -(2n ** 63n);
@@ -39,9 +38,11 @@ export function parseTime(text: string): bigint {
 
 /** ISO 8601 UTC with `Z` and as many decimals as needed, at most nine. */
 export function formatTime(ns: bigint): string {
-  const day = floorDiv(ns, NS_PER_DAY);
-  const date = new Date(Number(day) * 86_400_000 + Number((ns - day * NS_PER_DAY) / NS_PER_MS));
-  return `${date.toISOString().slice(0, -5)}${decimals(modulo(ns, NS_PER_SECOND))}Z`;
+  const ms = floorDiv(ns, NS_PER_MS);
+  const text = new Date(Number(ms)).toISOString();
+  const below = Number(ns - ms * NS_PER_MS);
+  if (below === 0) return text.endsWith('.000Z') ? `${text.slice(0, -5)}Z` : `${text.slice(0, -1).replace(/0+$/, '')}Z`;
+  return `${text.slice(0, -1)}${String(below).padStart(6, '0').replace(/0+$/, '')}Z`;
 }
 
 /** As {@link formatTime} with the date as year and day of year, `2026-327T13:08:04Z`. */
@@ -90,8 +91,6 @@ export function floorDiv(a: bigint, b: bigint): bigint {
   const q = a / b;
   return a % b < 0n ? q - 1n : q;
 }
-
-const modulo = (a: bigint, b: bigint): bigint => a - floorDiv(a, b) * b;
 
 function decimals(ns: bigint): string {
   return ns === 0n ? '' : `.${String(ns).padStart(9, '0').replace(/0+$/, '')}`;

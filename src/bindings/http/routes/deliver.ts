@@ -1,4 +1,4 @@
-import { DeliverStartShape, FileDeliveredShape, ListEndShape } from '../../../client/http/wire/index.js';
+import { DeliverStartShape, FileDeliveredShape, ListEndShape, textOf } from '../../../client/http/wire/index.js';
 import type { FileDelivered } from '../../../gateway/api.js';
 import type { ObjectRef } from '../../../mal/index.js';
 import { asFault, stopping } from '../fault.js';
@@ -12,13 +12,13 @@ export async function deliverFiles(call: Call, refs: readonly ObjectRef[], deliv
   call.unbounded();
   startLines(res);
   const writer = lineWriter(res, { signal, stallMs: config.limits.stallMs, gather: 0 });
-  await writer.line(DeliverStartShape.encode({ accepted: { orderID, files: refs.length } }));
+  await writer.line(textOf(DeliverStartShape, { accepted: { orderID, files: refs.length } }));
   const iterator = files[Symbol.asyncIterator]();
   const stopped = untilAborted(call.stopping);
   let count = 0;
   const end = async (complete: boolean, error?: { code: string; detail: string }): Promise<void> => {
     await writer.line(
-      ListEndShape.encode({ end: { complete, count, next: null, ...(error === undefined ? {} : { error }) } }),
+      textOf(ListEndShape, { end: { complete, count, next: null, ...(error === undefined ? {} : { error }) } }),
     );
     res.end();
   };
@@ -28,7 +28,7 @@ export async function deliverFiles(call: Call, refs: readonly ObjectRef[], deliv
       if (item === 'stopping') return await end(false, { code: 'Shutdown', detail: stopping().message });
       if (item.done === true) return await end(true);
       const file: FileDelivered = { ...item.value, metadata: links.withExternalUri(item.value.metadata, principal.id) };
-      await writer.line(FileDeliveredShape.encode(file));
+      await writer.line(textOf(FileDeliveredShape, file));
       count += 1;
     }
   } catch (error) {

@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import { ListEndShape, ListedShape } from '../../../client/http/wire/index.js';
+import { ListEndShape, ListedShape, textOf } from '../../../client/http/wire/index.js';
 import type { ProductQuery } from '../../../gateway/api.js';
 import type { MpdError } from '../../../mpd/index.js';
 import { asFault, HttpFault, stopping } from '../fault.js';
@@ -40,10 +40,13 @@ export async function sendListing(
   const iterator = products[Symbol.asyncIterator]();
   const writer = lineWriter(res, { signal, stallMs: config.limits.stallMs, gather: PIECE });
   let count = 0;
-  let next = cursor;
+  /** Its cursor is worked out only when it is told. */
+  let last: { readonly cursor: string } | null = null;
   const end = async (complete: boolean, fault?: MpdError): Promise<void> => {
     const error = fault === undefined ? {} : { error: { code: fault.code, detail: fault.message } };
-    await writer.line(ListEndShape.encode({ end: { complete, count, next: complete ? null : next, ...error } }));
+    await writer.line(
+      textOf(ListEndShape, { end: { complete, count, next: complete ? null : (last?.cursor ?? cursor), ...error } }),
+    );
     await writer.flush();
     res.end();
   };
@@ -55,9 +58,10 @@ export async function sendListing(
     while (item.done !== true) {
       if (limit !== null && count >= limit) return await end(false);
       if (call.stopping.aborted) return await end(false, stopping());
-      await writer.line(ListedShape.encode(listed(item.value.entry, call)));
+      const sent = writer.line(textOf(ListedShape, listed(item.value.entry, call)));
+      if (sent !== undefined) await sent;
       count += 1;
-      next = item.value.cursor;
+      last = item.value;
       try {
         item = await iterator.next();
       } catch (error) {

@@ -8,6 +8,7 @@ import {
   ProductPageShape,
   SearchShape,
   TypesShape,
+  textOf,
   type Value,
 } from '../../../client/http/wire/index.js';
 import type { ProductQuery } from '../../../gateway/api.js';
@@ -146,7 +147,7 @@ async function list(
   const { entries, next } = await call.gateway.catalogue.list(query, pageOf(call, limit, cursor), call.principal);
   const value: Value<typeof ProductPageShape> = { products: entries.map((entry) => listed(entry, call)), next };
   if (next !== null && link !== null) call.res.set('Link', `<${link(next)}>; rel="next"`);
-  call.res.set('Cache-Control', 'no-store').json(ProductPageShape.encode(value));
+  call.res.set('Cache-Control', 'no-store').type('json').send(textOf(ProductPageShape, value));
 }
 
 const pageOf = (call: Call, limit: number | null, cursor: string | null) => ({

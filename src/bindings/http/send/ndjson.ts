@@ -1,12 +1,11 @@
 import type { ServerResponse } from 'node:http';
-import type { Json } from '../../../client/http/wire/index.js';
 import { write } from './writer.js';
 
 export const NDJSON = 'application/x-ndjson';
 
 export interface LineWriter {
-  /** Adds a line; sends once enough has come together. */
-  line(value: Json): Promise<void>;
+  /** Adds a line, JSON without a line break; sends once enough has come together, and only then is there something to wait for. */
+  line(json: string): Promise<void> | undefined;
   flush(): Promise<void>;
 }
 
@@ -23,9 +22,9 @@ export function lineWriter(
     await write(res, piece, options);
   };
   return {
-    async line(value) {
-      held += `${JSON.stringify(value)}\n`;
-      if (held.length >= options.gather) await flush();
+    line(json) {
+      held += `${json}\n`;
+      return held.length >= options.gather ? flush() : undefined;
     },
     flush,
   };

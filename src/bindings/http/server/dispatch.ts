@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
-import { ProblemShape } from '../../../client/http/wire/index.js';
+import { ProblemShape, textOf } from '../../../client/http/wire/index.js';
 import type { Gateway } from '../../../gateway/api.js';
 import { DecodeError } from '../../../mal/index.js';
 import { invalid } from '../../../mpd/index.js';
@@ -119,7 +119,7 @@ function sendReply(res: Response, route: Route, reply: Reply<unknown>): void {
   res.set(reply.headers ?? {});
   res.status(reply.status ?? route.status ?? 200);
   if (route.answers === null || route.answers === undefined) res.status(reply.status ?? 204).end();
-  else res.set('Cache-Control', 'no-store').json(route.answers.encode(reply.value));
+  else res.set('Cache-Control', 'no-store').type('json').send(textOf(route.answers, reply.value));
 }
 
 /** Answers with a problem; once bytes are out, resets the connection, so that nobody takes a part for the whole. */

@@ -14,7 +14,7 @@ export const TypesShape = record({ types: listOf(ProductTypeShape) }, { name: 'P
 
 export const ListedShape = record(
   {
-    metadata: mpd(ProductMetadata),
+    metadata: mpd(ProductMetadata, [ProductType]),
     revision: nullable(text()),
     updatedAt: nullable(TimeShape),
     path: nullable(text()),

@@ -1,0 +1,143 @@
+import { type Attribute, type AttributeTypeName, formatTime, type ObjectRef } from '../types/index.js';
+import type { BodyDescriptor, FieldDescriptor, TypeDescriptor, ValueOf } from './descriptor.js';
+import { encodeJson } from './json.js';
+
+/** Writes the JSON text of a value. */
+export type JsonWriter<T> = (value: T) => string;
+
+type Writer = JsonWriter<never>;
+
+/**
+ * Prepares what `JSON.stringify(encodeJson(type, value))` gives, for many values: without an object between. Texts of composites in
+ * `remember` are kept as long as the value they are of, for those that many values share.
+ */
+export function jsonWriter<T extends TypeDescriptor | BodyDescriptor>(
+  type: T,
+  remember: readonly TypeDescriptor[] = [],
+): JsonWriter<ValueOf<T>> {
+  const writers = new Map<object, Writer>();
+  const writerOf = (of: TypeDescriptor | BodyDescriptor): Writer => {
+    let writer = writers.get(of);
+    if (writer === undefined) {
+      writer = create(of, writerOf);
+      if (remember.includes(of as TypeDescriptor)) writer = remembering(writer as JsonWriter<object>);
+      writers.set(of, writer);
+    }
+    return writer;
+  };
+  return writerOf(type) as JsonWriter<ValueOf<T>>;
+}
+
+function create(
+  type: TypeDescriptor | BodyDescriptor,
+  writerOf: (type: TypeDescriptor | BodyDescriptor) => Writer,
+): Writer {
+  if (!('kind' in type)) return fieldsWriter(type.fields, null, writerOf);
+  switch (type.kind) {
+    case 'attribute': {
+      const { name } = type;
+      return (value: unknown) => attributeText(name, value) ?? JSON.stringify(encodeJson(type, value as never));
+    }
+    case 'any-attribute':
+      return (attribute: Attribute) => {
+        const text = attributeText(attribute.type, attribute.value);
+        return text === null
+          ? JSON.stringify(encodeJson(type, attribute))
+          : `{"type":"${attribute.type}","value":${text}}`;
+      };
+    case 'list':
+      return listWriter(writerOf(type.item));
+    case 'composite':
+      return fieldsWriter(type.fields, type.tagged ? type.name : null, writerOf);
+    default:
+      return (value: unknown) => JSON.stringify(encodeJson(type, value as never));
+  }
+}
+
+function listWriter(item: Writer): Writer {
+  return (values: readonly never[]) => {
+    let text = '[';
+    for (let i = 0; i < values.length; i++) text += i === 0 ? item(values[i]!) : `,${item(values[i]!)}`;
+    return `${text}]`;
+  };
+}
+
+function fieldsWriter(
+  fields: readonly FieldDescriptor[],
+  tag: string | null,
+  writerOf: (type: TypeDescriptor) => Writer,
+): Writer {
+  const head = tag === null ? '{' : `{"type":${JSON.stringify(tag)}`;
+  const parts = fields.map(({ name, type }, i) => ({
+    name,
+    key: `${i === 0 && tag === null ? '' : ','}${JSON.stringify(name)}:`,
+    writer: writerOf(type),
+  }));
+  return (value: Readonly<Record<string, never>>) => {
+    let text = head;
+    for (const { name, key, writer } of parts) {
+      const part = value[name] as never;
+      text += part === null || part === undefined ? `${key}null` : key + writer(part);
+    }
+    return `${text}}`;
+  };
+}
+
+function remembering(writer: JsonWriter<object>): Writer {
+  const texts = new WeakMap<object, string>();
+  return (value: object) => {
+    let text = texts.get(value);
+    if (text === undefined) {
+      text = writer(value);
+      texts.set(value, text);
+    }
+    return text;
+  };
+}
+
+const LEAST_SAFE = BigInt(Number.MIN_SAFE_INTEGER);
+const MOST_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
+
+let lastTime = 0n;
+let lastText = `"${formatTime(0n)}"`;
+
+/** Neighbouring fields often name the same time. */
+function timeText(ns: bigint): string {
+  if (ns !== lastTime) {
+    lastText = `"${formatTime(ns)}"`;
+    lastTime = ns;
+  }
+  return lastText;
+}
+
+/** Of the kinds that are common; null = take the long way. */
+function attributeText(name: AttributeTypeName, value: unknown): string | null {
+  switch (name) {
+    case 'String':
+    case 'Identifier':
+    case 'URI':
+      return JSON.stringify(value);
+    case 'Time':
+    case 'FineTime':
+      return timeText(value as bigint);
+    case 'Long':
+    case 'ULong': {
+      const whole = value as bigint;
+      return whole >= LEAST_SAFE && whole <= MOST_SAFE ? String(whole) : `"${whole}"`;
+    }
+    case 'Boolean':
+    case 'Octet':
+    case 'UOctet':
+    case 'Short':
+    case 'UShort':
+    case 'Integer':
+    case 'UInteger':
+      return String(value);
+    case 'ObjectRef': {
+      const { domain, type, key, version } = value as ObjectRef;
+      return `{"domain":${JSON.stringify(domain)},"type":${JSON.stringify(type)},"key":${JSON.stringify(key)},"version":${version}}`;
+    }
+    default:
+      return null;
+  }
+}
