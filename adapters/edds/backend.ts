@@ -125,6 +125,7 @@ export const createBackend: BackendFactory = async (entry, dependencies) => {
     partSeconds: config.partSeconds,
     period: config.period,
     overlap: config.overlap,
+    arrival: config.arrival,
     maxWindow: config.maxWindow,
     placing: places,
     arrivals: arrived,

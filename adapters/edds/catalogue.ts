@@ -99,12 +99,13 @@ export function eddsIndex(options: IndexOptions) {
       });
     },
 
-    /** A part that a job has made; told once. `also` goes into the same transaction. */
+    /** A part that a job has made; told once. `also` goes into the same transaction and may say more of it. */
     async part(
       row: Omit<NewRow, 'backend' | 'seq' | 'born_seq' | 'content_seq' | 'removed_at' | 'kind'>,
-      also: (trx: Transaction<EddsTables>) => Promise<void>,
+      also: (trx: Transaction<EddsTables>) => Promise<Partial<NewRow>>,
     ): Promise<void> {
       await write(async (trx, put) => {
+        const more = await also(trx);
         const there = await trx
           .selectFrom('edds_product')
           .select('key')
@@ -112,9 +113,11 @@ export function eddsIndex(options: IndexOptions) {
           .where('key', '=', row.key)
           .executeTakeFirst();
         if (there === undefined) {
-          put({ ...row, backend, kind: 'part', seq: 0n, born_seq: 0n, content_seq: 0n, removed_at: null }, 'new');
+          put(
+            { ...row, ...more, backend, kind: 'part', seq: 0n, born_seq: 0n, content_seq: 0n, removed_at: null },
+            'new',
+          );
         }
-        await also(trx);
       });
     },
 

@@ -105,7 +105,8 @@ export function parseVirtualKey(
   return { selection: selection!, start, end };
 }
 
-function iso(time: bigint): string {
+/** ISO 8601 with as many decimals as the time needs. */
+export function iso(time: bigint): string {
   const seconds = time / 1_000_000_000n;
   const fraction = (time % 1_000_000_000n).toString().padStart(9, '0').replace(/0+$/, '');
   return `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19)}${fraction === '' ? '' : `.${fraction}`}Z`;

@@ -37,6 +37,8 @@ export interface JobsOptions {
   readonly overlap: number;
   /** Longest stretch of time that one request for the past may cover, ms. */
   readonly maxWindow: number;
+  /** How long files that EDDS sends may come late, ms. */
+  readonly arrival: number;
   readonly placing: Placing;
   readonly arrivals: Arrivals;
 }
@@ -305,6 +307,10 @@ export function jobKeeper(options: JobsOptions) {
           })));
       if (part === 'later' || (part === 'missing' && !over)) {
         meeting.looked(job, since);
+        if (job.placed && !over && lacksRun(current)) {
+          await placing.failed(job.made_for!, 'nothing has arrived of a run that EDDS must have sent');
+          await service.cancel(job.request_id!, signal);
+        }
         return;
       }
       if (part === 'missing') {
@@ -328,6 +334,12 @@ export function jobKeeper(options: JobsOptions) {
     const part = waiting.get(job.id);
     if (part?.ordinal !== job.parts + 1) return null;
     return (await cache.get(partKey(job.request_id!, part.ordinal))) === null ? null : part;
+  };
+
+  /** Whether the files of a recurring request's run are missing at the target: where every run leaves one, that can be told. */
+  const lacksRun = (job: JobRow): boolean => {
+    const waits = BigInt(Math.trunc(options.period + options.arrival)) * MS;
+    return job.purpose === 'schedule' && service.profile.whenEmpty === 'part' && clock() > job.covered_ns + waits;
   };
 
   const scrubbed = async (job: JobRow, details: JobStatus['details']): Promise<JobStatus['details']> => {

@@ -1,10 +1,11 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
-import type { Upstream, UpstreamOrder, UpstreamStatus } from '../../src/gateway/backend.js';
+import type { Upstream, UpstreamJob, UpstreamOrder, UpstreamStatus } from '../../src/gateway/backend.js';
 import { compileTree, type FilterTree } from '../../src/mpd/filter/index.js';
-import { orderFailed, unknown } from '../../src/mpd/index.js';
+import { invalid, MpdError, orderFailed, unknown } from '../../src/mpd/index.js';
 import { withRetry } from '../../src/store/index.js';
 import type { EddsIndex } from './catalogue.js';
-import { type EntryContext, entryOf, type ProductRow } from './entry.js';
+import { type EntryContext, entryOf, iso, type ProductRow } from './entry.js';
+import { pastTimes, pastWindow, planPast, requestsFor } from './past.js';
 import type { Placing } from './placing.js';
 import { ruleOf } from './request.js';
 import type { EddsService } from './service.js';
@@ -20,6 +21,8 @@ export interface UpstreamOptions {
   readonly index: EddsIndex;
   readonly service: EddsService;
   readonly clock: () => bigint;
+  /** Longest stretch of time that one request for the past may cover, ms. */
+  readonly maxWindow: number;
   readonly placing: Placing;
   /** Jobs are waiting to be submitted or cancelled. */
   readonly wake: () => void;
@@ -28,7 +31,8 @@ export interface UpstreamOptions {
 /**
  * Turns orders into jobs: one for each catalogue entry (packet kind, command, parameter) that an order's filter accepts,
  * shared by all orders that want it. So each part carries the attributes of its one kind, the exact filter decides on it
- * like on any product, and no order gets the same packet twice. Planning only: `jobs.ts` submits and follows.
+ * like on any product, and no order gets the same packet twice. What an order's validity covers of the past is asked for
+ * beside that, for this order alone (`past.ts`). Planning only: `jobs.ts` submits and follows.
  */
 export function upstreamOf(options: UpstreamOptions): Upstream {
   const { db, backend, context, index, service, clock, placing } = options;
@@ -43,10 +47,35 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
       .orderBy('id')
       .execute();
 
+  const wantedBy = async (filter: FilterTree | null): Promise<readonly ProductRow[]> =>
+    wantedSelections(await index.selections(), filter, context, service);
+
   return {
+    readsPast: true,
+
+    async check({ filter, validity }): Promise<void> {
+      if (validity === null) return;
+      const now = clock();
+      let requests = 0;
+      for (const row of await wantedBy(filter)) {
+        const window = pastWindow(row, validity, now);
+        if (window !== null) requests += requestsFor(window, options.maxWindow);
+      }
+      if (requests > limits.orderJobs) {
+        throw invalid(
+          'validityPeriod',
+          `its part in the past needs ${requests} requests at EDDS, each for one kind of data and at most ${Math.round(options.maxWindow / 3_600_000)} hours; at most ${limits.orderJobs} are allowed: shorten it or narrow the filter`,
+        );
+      }
+    },
+
     async ensure(order: UpstreamOrder): Promise<string> {
       const id = String(order.orderId);
-      const wanted = wantedSelections(await index.selections(), order.filter, context, service);
+      const { validity } = order;
+      const now = (clock() / 1_000_000n) * 1_000_000n;
+      if (validity !== null && validity.start > now) return `order-${id}`;
+      const wanted = await wantedBy(order.filter);
+      if (order.readsPast && wanted.length === 0) await requireCatalogue(db, backend);
       if (wanted.length > limits.orderJobs) {
         throw orderFailed(
           `the filter accepts ${wanted.length} kinds of data; at most ${limits.orderJobs} requests may run at EDDS: narrow it`,
@@ -59,18 +88,27 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
       );
       const added = await withRetry(db, async (trx) => {
         await sql`select pg_advisory_xact_lock(hashtextextended(${`edds:${backend}`}, 0))`.execute(trx);
-        const until_ns = order.validity?.end ?? null;
+        const until_ns = validity?.end ?? null;
+        const known = { until_ns, past: order.readsPast === true };
         await trx
           .insertInto('edds_order')
-          .values({ backend, order_id: id, until_ns })
-          .onConflict((conflict) => conflict.columns(['backend', 'order_id']).doUpdateSet({ until_ns }))
+          .values({ backend, order_id: id, ...known })
+          .onConflict((conflict) => conflict.columns(['backend', 'order_id']).doUpdateSet(known))
           .execute();
+        const past = order.readsPast && validity !== null ? { id, validity } : null;
+        if (validity !== null && validity.end < now) {
+          let planned = 0;
+          for (const row of past === null ? [] : wanted)
+            if (await planPast(trx, backend, past!, row, null, now)) planned++;
+          return planned;
+        }
         const live = await trx
           .selectFrom('edds_job')
           .selectAll()
           .where('backend', '=', backend)
           .where('done', '=', false)
-          .where('purpose', '<>', 'fill')
+          .where('purpose', 'in', ['stream', 'schedule'])
+          .forUpdate()
           .execute();
         const jobFor = jobsFor(id, places, live);
         const bySelection = new Map(
@@ -82,12 +120,13 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
             `${live.length} requests of standing orders run at EDDS and ${fresh.length} more would be needed; at most ${limits.orderJobs} may run`,
           );
         }
-        const now = (clock() / 1_000_000n) * 1_000_000n;
+        // An order that was submitted before its validity began wants all from there on.
+        const begin = past === null && validity !== null ? (validity.start / 1_000_000n) * 1_000_000n : now;
         for (const row of wanted) {
-          const job = bySelection.get(row.key);
+          let job = bySelection.get(row.key);
           if (job === undefined) {
             const { rule } = ruleOf(service.profile, row);
-            await trx
+            job = await trx
               .insertInto('edds_job')
               .values({
                 backend,
@@ -95,18 +134,19 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
                 purpose: rule.stream === undefined ? 'schedule' : 'stream',
                 name: requestName(),
                 orders: JSON.stringify([id]),
-                begin_ns: now,
+                begin_ns: begin,
                 end_ns: null,
                 submitted_ns: null,
                 request_id: null,
                 state: 'planned',
                 details: '{}',
                 parts: 0,
-                covered_ns: now,
+                covered_ns: begin,
                 done: false,
                 made_for: places ? id : null,
               })
-              .execute();
+              .returningAll()
+              .executeTakeFirstOrThrow();
           } else if (!job.orders.includes(id)) {
             await trx
               .updateTable('edds_job')
@@ -114,6 +154,7 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
               .where('id', '=', job.id)
               .execute();
           }
+          if (past !== null) await planPast(trx, backend, past, row, job, now);
         }
         return fresh.length;
       });
@@ -134,12 +175,32 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
       const shown = current[0] ?? jobs.at(-1);
       const byGateway = await placing.reason(orderId);
       const states = [...new Set(current.map(({ state }) => state))];
+      const past = jobs.filter((job) => job.purpose === 'past');
+      const order = await db
+        .selectFrom('edds_order')
+        .select('past')
+        .where('backend', '=', backend)
+        .where('order_id', '=', orderId)
+        .executeTakeFirst();
+      const done = order?.past === true && past.every((job) => job.done);
       return {
         id,
         orderId: BigInt(orderId),
-        state: states.length === 0 ? 'idle' : states.length === 1 ? states[0]! : 'mixed',
+        state:
+          states.length === 0
+            ? done
+              ? 'done'
+              : order === undefined
+                ? 'waiting'
+                : 'idle'
+            : states.length === 1
+              ? states[0]!
+              : 'mixed',
+        ...(order?.past !== false && { done }),
+        jobs: [...current, ...jobs.filter((job) => job.done).slice(-SHOWN)].map(shownJob),
         details: {
           ...(shown?.details ?? {}),
+          ...(order?.past && { Past: pastText(past) }),
           Requests:
             current.map((job) => `${job.request_id ?? job.name}: ${job.details.State ?? job.state}`).join('; ') || null,
           ...(byGateway !== undefined && {
@@ -192,15 +253,44 @@ export async function leaveJobs(db: Kysely<EddsTables>, backend: string, orderId
   await db.deleteFrom('edds_order').where('backend', '=', backend).where('order_id', '=', orderId).execute();
 }
 
-/** Takes off the orders whose validity has ended. */
-export async function leaveExpired(db: Kysely<EddsTables>, backend: string, now: bigint): Promise<void> {
-  const expired = await db
-    .selectFrom('edds_order')
-    .select('order_id')
-    .where('backend', '=', backend)
-    .where('until_ns', '<', now)
-    .execute();
-  for (const { order_id } of expired) await leaveJobs(db, backend, order_id);
+/** Ended requests that the state of an order still shows. */
+const SHOWN = 50;
+
+/** Until the catalogue was read nobody knows what an order wants. */
+async function requireCatalogue(db: Kysely<EddsTables>, backend: string): Promise<void> {
+  const state = await db.selectFrom('edds_state').select('read_at').where('backend', '=', backend).executeTakeFirst();
+  if (!state?.read_at)
+    throw new MpdError('Internal', { class: 'retry', message: 'the catalogue of EDDS was not read yet' });
+}
+
+function shownJob(job: JobRow): UpstreamJob {
+  const past = job.purpose === 'past';
+  return {
+    id: job.request_id ?? job.name,
+    purpose: job.purpose,
+    state: job.state,
+    details: {
+      ...job.details,
+      ...(past && { Window: job.end_ns === null ? `from ${iso(job.begin_ns)}` : windowText(job) }),
+      Selection: job.selection,
+      Parts: String(job.parts),
+      Elements: String(job.elements),
+    },
+  };
+}
+
+function windowText(job: JobRow): string {
+  const { begin, end } = pastTimes(job);
+  return `${iso(begin)}/${iso(end)}`;
+}
+
+/** How far the past of an order is, in words. */
+function pastText(past: readonly JobRow[]): string {
+  if (past.length === 0) return 'EDDS holds no data of that time';
+  const elements = past.reduce((sum, job) => sum + job.elements, 0n);
+  const done = past.filter((job) => job.done).length;
+  if (done < past.length) return `${done} of ${past.length} requests done, ${elements} elements so far`;
+  return `${done} requests done, ${elements === 0n ? 'EDDS holds no data of that time' : `${elements} elements`}`;
 }
 
 /** Catalogue entries for which an order may want data; of types that are not files. */

@@ -22,21 +22,37 @@ export function packetKey(element: ResponseElement): string | null {
   }
 }
 
-/** Adds the packets of a response file to the set. */
-export async function collectPackets(file: CachedFile, into: Set<string>): Promise<void> {
+/** Identity of anything in a response: of a packet as above, of commands and samples all that is said of them. */
+export function elementKey(element: ResponseElement): string | null {
+  if (element.kind === 'raw') return packetKey(element);
+  return createHash('sha256').update(JSON.stringify(element)).digest('base64');
+}
+
+/** Adds the packets of a response file to the set, or those that are wanted. */
+export async function collectPackets(
+  file: CachedFile,
+  into: Set<string>,
+  wanted: (element: ResponseElement) => boolean = () => true,
+): Promise<void> {
   await eachElement(file, (element) => {
-    const key = packetKey(element);
+    const key = wanted(element) ? elementKey(element) : null;
     if (key !== null) into.add(key);
   });
 }
 
 /** Ordinals (from 0) of the packets that are in the set, as `0-17,20`; empty when there are none. */
-export async function repeated(file: CachedFile, known: ReadonlySet<string>): Promise<string> {
+export const repeated = (file: CachedFile, known: ReadonlySet<string>): Promise<string> =>
+  ordinalsOf(file, (element) => {
+    const key = elementKey(element);
+    return key !== null && known.has(key);
+  });
+
+/** Ordinals (from 0) of the elements for which this holds, as `0-17,20`; empty when there are none. */
+export async function ordinalsOf(file: CachedFile, holds: (element: ResponseElement) => boolean): Promise<string> {
   const ranges: [number, number][] = [];
   let index = 0;
   await eachElement(file, (element) => {
-    const key = packetKey(element);
-    if (key !== null && known.has(key)) {
+    if (holds(element)) {
       const last = ranges.at(-1);
       if (last !== undefined && last[1] === index - 1) last[1] = index;
       else ranges.push([index, index]);
@@ -80,7 +96,7 @@ export async function without(cache: FileCache, key: string, file: CachedFile, o
   });
 }
 
-async function eachElement(file: CachedFile, onElement: (element: ResponseElement) => void): Promise<void> {
+export async function eachElement(file: CachedFile, onElement: (element: ResponseElement) => void): Promise<void> {
   const reader = responseReader({ onElement });
   for await (const chunk of createReadStream(file.path)) reader.write(chunk as Buffer);
   reader.end();

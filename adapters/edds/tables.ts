@@ -51,7 +51,11 @@ export interface ProductTable {
   removed_at: ColumnType<Date | null, Date | null, Date | null>;
 }
 
-export type JobPurpose = 'stream' | 'schedule' | 'fill';
+/**
+ * `stream`, `schedule`: what is new. `fill`: what was created between two streams. `past`: data of the time before an order,
+ * made for the orders in it alone.
+ */
+export type JobPurpose = 'stream' | 'schedule' | 'fill' | 'past';
 
 /** A job that standing orders need; shared by all orders that want the same selection. */
 export interface JobTable {
@@ -63,7 +67,7 @@ export interface JobTable {
   name: string;
   /** Orders, as text. */
   orders: ColumnType<readonly string[], string, string>;
-  /** Data from here on; of a fill also to `end_ns`. */
+  /** Data from here on; of a fill and of the past up to `end_ns`, which is null while the stream after it has not begun. */
   begin_ns: bigint;
   end_ns: bigint | null;
   submitted_ns: bigint | null;
@@ -80,6 +84,12 @@ export interface JobTable {
   made_for: Generated<string | null>;
   /** EDDS sends the files to the order's target by itself. */
   placed: Generated<boolean>;
+  /** Past: the job that brings its orders what comes after it; null = their validity ends with it. */
+  follows: Generated<bigint | null>;
+  /** Past: when its orders joined a stream, which may bring data of this time too. `covered_ns`: how far that was taken then. */
+  joined_ns: Generated<bigint | null>;
+  /** Packets, commands or samples that went into parts. */
+  elements: Generated<bigint>;
 }
 
 /** Whether EDDS sends the files of an order by itself, and if not, why. */
@@ -97,6 +107,8 @@ export interface OrderTable {
   backend: string;
   order_id: string;
   until_ns: bigint | null;
+  /** What it wants of the past is planned. */
+  past: Generated<boolean>;
 }
 
 const first: Migration = {
@@ -151,7 +163,21 @@ const SINGLE = [
   )`,
 ];
 
-export const migrations: Readonly<Record<string, Migration>> = { 'edds-0001': first, 'edds-0002': single };
+/** Data of the past for single orders. */
+const past: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await sql`alter table edds_job add column follows bigint, add column joined_ns bigint,
+      add column elements bigint not null default 0`.execute(db);
+    await sql`alter table edds_order add column past boolean not null default false`.execute(db);
+    await sql`create index edds_job_follows on edds_job (follows) where follows is not null`.execute(db);
+  },
+};
+
+export const migrations: Readonly<Record<string, Migration>> = {
+  'edds-0001': first,
+  'edds-0002': single,
+  'edds-0003': past,
+};
 
 /** Channel on which whoever reads EDDS tells every gateway that `payload`, a backend, has changes. */
 export const CHANNEL = 'edds_change';
