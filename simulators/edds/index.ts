@@ -15,6 +15,7 @@ import { type Job, type PartRecord, stateFile } from './state.js';
 export type { CallEffect, CallRule, FaultControl, Switches } from './control.js';
 export type { SimulatedUser } from './sessions.js';
 export { ALTERNATIVE, type Shape, STANDARD } from './shape.js';
+export type { Job, PartRecord } from './state.js';
 
 export interface EddsSimulatorOptions {
   readonly host?: string;
