@@ -4,6 +4,7 @@ export * from './encoding/index.js';
 export * from './errors.js';
 export * from './interaction/index.js';
 export * from './message.js';
+export * from './pace.js';
 export * from './schema/index.js';
 export * from './transport/index.js';
 export * from './types/index.js';

@@ -2,6 +2,7 @@ import type { InteractionType, NamedValue } from './area.js';
 import type { Encoding } from './encoding/encoding.js';
 import type { Grammar } from './encoding/grammar.js';
 import { badEncoding, isMalError } from './errors.js';
+import { createPace } from './pace.js';
 import type { BodyDescriptor } from './schema/index.js';
 
 /** MAL v3 message header. */
@@ -79,6 +80,30 @@ export function encodeBody<V>(grammar: Grammar, encoding: Encoding, type: BodyDe
   if (type.fields.length === 0) return [];
   const writer = encoding.createWriter();
   grammar.body(type).write(writer, value);
+  return writer.finish();
+}
+
+/** List entries from which on a body is encoded in turns. */
+const LONG_LIST = 512;
+
+/** Whether encoding a body could keep everything else waiting. */
+export const isLong = (type: BodyDescriptor, value: unknown): boolean =>
+  type.fields.some(({ name, type: { kind } }) => {
+    if (kind !== 'list') return false;
+    const list = (value as Readonly<Record<string, unknown>>)[name];
+    return Array.isArray(list) && list.length > LONG_LIST;
+  });
+
+/** As {@link encodeBody}, in turns. */
+export async function encodeLongBody<V>(
+  grammar: Grammar,
+  encoding: Encoding,
+  type: BodyDescriptor<V>,
+  value: V,
+): Promise<Uint8Array[]> {
+  const pace = createPace();
+  const writer = encoding.createWriter();
+  for (const _ of grammar.body(type).steps!(writer, value)) if (pace.over()) await pace.rest();
   return writer.finish();
 }
 

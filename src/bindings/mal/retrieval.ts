@@ -1,5 +1,5 @@
 import type { Gateway } from '../../gateway/api.js';
-import type { Handlers, ObjectRef } from '../../mal/index.js';
+import { createPace, type Handlers, type ObjectRef } from '../../mal/index.js';
 import { type Product, type ProductMetadata, type ProductRetrieval, tooMany } from '../../mpd/index.js';
 import { type BodyReader, type HeldBody, tooLarge } from './bodies.js';
 import type { MalBindingConfig } from './config.js';
@@ -7,6 +7,8 @@ import { askedFilter, checkQuery, treeOf } from './filters.js';
 import { inOrder } from './in-order.js';
 import type { MalCaller } from './principals.js';
 
+/** Entries of a list that are made ready at a time. */
+const STEP = 128;
 /** Bodies of one getProducts that are read ahead of what is sent. */
 const READ_AHEAD = 4;
 
@@ -35,7 +37,13 @@ export function retrievalHandlers({
         content: query.contentDate,
       };
       const entries = await catalogue.listBounded(asked, limits.results, signal, principal);
-      return { metadatas: entries.map(({ metadata }) => present(metadata, principal.id)) };
+      const pace = createPace();
+      const metadatas: ProductMetadata[] = [];
+      for (const { metadata } of entries) {
+        metadatas.push(present(metadata, principal.id));
+        if (metadatas.length % STEP === 0 && pace.over()) await pace.rest();
+      }
+      return { metadatas };
     }),
 
     getProducts: when(

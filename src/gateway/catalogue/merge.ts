@@ -1,4 +1,4 @@
-import { compareObjectRefs } from '../../mal/index.js';
+import { compareObjectRefs, createPace } from '../../mal/index.js';
 import { filterBounds, mayMatchBelow } from '../../mpd/filter/index.js';
 import { invalid } from '../../mpd/index.js';
 import type { Backend, BackendQuery, Entry, Listed } from '../backend.js';
@@ -39,7 +39,9 @@ export async function* mergeListings(
   };
   try {
     await Promise.all(sources.map(advance));
-    for (;;) {
+    const pace = createPace();
+    for (let count = 1; ; count++) {
+      if (count % STEP === 0 && pace.over()) await pace.rest();
       let first: (typeof sources)[number] | null = null;
       for (const source of sources)
         if (source.head && (!first || before(source.head.entry, first.head!.entry))) first = source;
@@ -54,6 +56,9 @@ export async function* mergeListings(
     await Promise.allSettled(sources.map((source) => source.iterator.return?.()));
   }
 }
+
+/** Entries after which a backend that never waits is made to. */
+const STEP = 128;
 
 /** One for all: an abort without a reason makes an error with its stack, for each listing. */
 const ENDED = new Error('the listing has ended');

@@ -105,6 +105,8 @@ export const FREE_ENTRIES = 1024;
 /** How values of one type become primitives, and back. */
 export interface Codec<V = unknown> {
   write(writer: Writer, value: V): void;
+  /** As `write`, in steps of no long time; types whose values are never large have none. */
+  steps?(writer: Writer, value: V): Iterable<void>;
   read(reader: Reader): V;
   /** Fewest bytes a value takes in any encoding. */
   readonly minimum: number;

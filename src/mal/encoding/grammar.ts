@@ -11,7 +11,7 @@ import {
   type Typed,
 } from '../schema/index.js';
 import { ATTRIBUTE_TYPES, type Attribute, type AttributeTypeName, type ObjectRef } from '../types/index.js';
-import type { Codec, WireTypeId } from './encoding.js';
+import type { Codec, WireTypeId, Writer } from './encoding.js';
 import { enumeration, primitives, timeRoundedUp } from './primitives.js';
 import type { Reuse } from './reuse.js';
 import { varintOf, zigzag64 } from './varint.js';
@@ -174,16 +174,26 @@ export function createGrammar(registry: Registry, { reuse = [] }: GrammarOptions
     const { item } = type;
     const polymorphic = item.kind === 'any-attribute' || item.kind === 'abstract';
     const codec = item.kind === 'any-attribute' ? identified : codecOf(item);
+    function entries(writer: Writer, values: readonly unknown[], from: number, to: number): void {
+      for (let i = from; i < to; i++) {
+        try {
+          if (polymorphic) writer.flag(true);
+          codec.write(writer, values[i]);
+        } catch (error) {
+          throw within(`[${i}]`, error);
+        }
+      }
+    }
     return {
       write(writer, values) {
         writer.count(values.length);
-        for (let i = 0; i < values.length; i++) {
-          try {
-            if (polymorphic) writer.flag(true);
-            codec.write(writer, values[i]);
-          } catch (error) {
-            throw within(`[${i}]`, error);
-          }
+        entries(writer, values, 0, values.length);
+      },
+      *steps(writer, values) {
+        writer.count(values.length);
+        for (let from = 0; from < values.length; from += STEP) {
+          entries(writer, values, from, Math.min(from + STEP, values.length));
+          yield;
         }
       },
       read(reader) {
@@ -219,6 +229,20 @@ export function createGrammar(registry: Registry, { reuse = [] }: GrammarOptions
           }
         } catch (error) {
           throw within(parts[at]!.name, error);
+        }
+      },
+      *steps(writer, value) {
+        for (const { name, nullable, codec } of parts) {
+          const part = value[name];
+          const absent = part === null || part === undefined;
+          try {
+            if (nullable) writer.flag(!absent);
+            else if (absent) throw badEncoding('must not be null');
+            if (!absent && codec.steps !== undefined) yield* codec.steps(writer, part);
+            else if (!absent) codec.write(writer, part);
+          } catch (error) {
+            throw within(name, error);
+          }
         }
       },
       read(reader) {
@@ -278,6 +302,9 @@ export function createGrammar(registry: Registry, { reuse = [] }: GrammarOptions
     },
   };
 }
+
+/** List entries that are written at a time. */
+const STEP = 128;
 
 /** Puts a field name or index in front of what an encoding error says. */
 function within(step: string, error: unknown): unknown {

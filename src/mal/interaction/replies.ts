@@ -2,7 +2,7 @@ import type { Encoding } from '../encoding/encoding.js';
 import { writeError } from '../encoding/error-body.js';
 import type { Grammar } from '../encoding/grammar.js';
 import type { MalError } from '../errors.js';
-import { type Channel, encodeBody, type MessageHeader } from '../message.js';
+import { type Channel, encodeBody, encodeLongBody, isLong, type MessageHeader } from '../message.js';
 import type { BodyDescriptor, RegisteredType } from '../schema/index.js';
 import { fromMs } from '../types/index.js';
 
@@ -40,12 +40,12 @@ export const replyHeader = (request: MessageHeader, stage: number, isError: bool
 });
 
 export const createReplies = (grammar: Grammar, now: () => number): Replies => ({
-  body: (channel, encoding, request, stage, type, value) =>
-    channel.send({
-      header: replyHeader(request, stage, false, now()),
-      body: encodeBody(grammar, encoding, type, value),
-      encoding,
-    }),
+  body(channel, encoding, request, stage, type, value) {
+    const send = (body: readonly Uint8Array[]): Promise<void> =>
+      channel.send({ header: replyHeader(request, stage, false, now()), body, encoding });
+    if (isLong(type, value)) return encodeLongBody(grammar, encoding, type, value).then(send);
+    return send(encodeBody(grammar, encoding, type, value));
+  },
   error(channel, encoding, request, stage, error, extraType) {
     const writer = encoding.createWriter();
     writeError(grammar, writer, error, extraType);
