@@ -110,13 +110,31 @@ function timeText(ns: bigint): string {
   return lastText;
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON escapes them
+const SPECIAL = /["\\\u0000-\u001f\ud800-\udfff]/;
+
+/** A text in quotes; most hold nothing that needs another look. */
+export const quoted = (text: string): string => (SPECIAL.test(text) ? JSON.stringify(text) : `"${text}"`);
+
+let lastDomain: readonly string[] = [];
+let lastDomainText = '[]';
+
+/** Products of one backend often share the very list. */
+function domainText(domain: readonly string[]): string {
+  if (domain !== lastDomain) {
+    lastDomainText = JSON.stringify(domain);
+    lastDomain = domain;
+  }
+  return lastDomainText;
+}
+
 /** Of the kinds that are common; null = take the long way. */
 function attributeText(name: AttributeTypeName, value: unknown): string | null {
   switch (name) {
     case 'String':
     case 'Identifier':
     case 'URI':
-      return JSON.stringify(value);
+      return quoted(value as string);
     case 'Time':
     case 'FineTime':
       return timeText(value as bigint);
@@ -135,7 +153,7 @@ function attributeText(name: AttributeTypeName, value: unknown): string | null {
       return String(value);
     case 'ObjectRef': {
       const { domain, type, key, version } = value as ObjectRef;
-      return `{"domain":${JSON.stringify(domain)},"type":${JSON.stringify(type)},"key":${JSON.stringify(key)},"version":${version}}`;
+      return `{"domain":${domainText(domain)},"type":${quoted(type)},"key":${quoted(key)},"version":${version}}`;
     }
     default:
       return null;

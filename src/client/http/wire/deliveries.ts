@@ -15,6 +15,7 @@ const STATES = {
   withdrawn: 1,
   available: 1,
   published: 1,
+  tooLarge: 1,
   acknowledged: 1,
 } as const satisfies Record<FileState | ServiceState, 1>;
 export const DELIVERY_STATES = Object.keys(STATES) as readonly (FileState | ServiceState)[];
@@ -35,6 +36,7 @@ const delivery = {
   sourceCheck: nullable(oneOf(['ok', 'mismatch', 'none'])),
   targetCheck: nullable(oneOf(['verified', 'size', 'complete'])),
   attempts: whole(0),
+  published: whole(0),
   nextAttemptAt: nullable(mpd(Time)),
   createdAt: mpd(Time),
   updatedAt: mpd(Time),

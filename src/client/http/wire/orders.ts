@@ -82,6 +82,9 @@ const order = {
   ),
 };
 
+/** What the standard tells of an order, in the words of {@link OrderInfoShape}. */
+export const StandingShape = record({ order: mpd(StandingOrder) }, { name: 'StandingOrderOnly' });
+
 export const OrderInfoShape: Shape<OrderInfo> = record(order, {
   name: 'Order',
   doc: 'A standing order with its state and its deliveries counted by state.',

@@ -8,6 +8,7 @@ import {
   jsonSchema,
   jsonSchemas,
   jsonWriter,
+  quoted,
   type TypeDescriptor,
   type ValueOf,
   within,
@@ -76,6 +77,7 @@ export const text = (keywords: JsonSchema = {}): Shape<string> => ({
   schema: { type: 'string', ...keywords },
   components: none,
   encode: (value) => value,
+  write: quoted,
   decode: (json) => (typeof json === 'string' ? json : fail('expected text')),
 });
 
