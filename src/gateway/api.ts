@@ -208,6 +208,8 @@ export interface DeliveryInfo {
   /** `complete`: the backend's system sent it; what lies there was read and is whole, with nothing to compare it with. */
   readonly targetCheck: 'verified' | 'size' | 'complete' | null;
   readonly attempts: number;
+  /** Service orders: how many subscribers it was sent to. */
+  readonly published: number;
   readonly nextAttemptAt: bigint | null;
   readonly createdAt: bigint;
   readonly updatedAt: bigint;
@@ -237,6 +239,15 @@ export interface PulledProduct {
   readonly position: bigint;
   readonly delivery: DeliveryInfo;
   readonly entry: Entry;
+}
+
+/** One product of a service order, sent to subscribers. */
+export interface Publication {
+  readonly deliveryId: bigint;
+  readonly round: number;
+  readonly subscribers: number;
+  /** Why it went without its body; null when it was whole. */
+  readonly tooLarge: string | null;
 }
 
 export interface Completeness {
@@ -288,6 +299,8 @@ export interface Deliveries {
     principal: Principal,
   ): Promise<readonly PulledProduct[]>;
   acknowledge(orderID: bigint, position: bigint, principal: Principal): Promise<void>;
+  /** A binding records what it has sent to subscribers of service orders; one entry a delivery. It is stored when this resolves. */
+  published(publications: readonly Publication[]): Promise<void>;
 }
 
 export interface GatewayEvent {

@@ -181,7 +181,8 @@ export type FileState =
   | 'dead'
   | 'superseded'
   | 'withdrawn';
-export type ServiceState = 'available' | 'published' | 'acknowledged' | 'withdrawn' | 'dead';
+/** `published`: sent to subscribers, whole. `tooLarge`: sent, without the body that no message can hold. */
+export type ServiceState = 'available' | 'published' | 'tooLarge' | 'acknowledged' | 'withdrawn' | 'dead';
 
 /** One row per (order, domain, key, revision). */
 export interface DeliveryTable {
@@ -207,6 +208,7 @@ export interface DeliveryTable {
   source_check: 'ok' | 'mismatch' | 'none' | null;
   target_check: 'verified' | 'size' | 'complete' | null;
   attempts: Generated<number>;
+  /** Service rows: subscribers that it was sent to in this round, by all gateways. */
   published: Generated<number>;
   next_at: Stamp;
   deadline_at: NullableStamp;

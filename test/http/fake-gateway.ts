@@ -253,6 +253,7 @@ export function fakeGateway(entries: readonly Entry[] = []): FakeGateway {
         return [];
       },
       acknowledge: async () => undefined,
+      published: async () => undefined,
     },
     events: {
       async read({ cursor }, limit) {

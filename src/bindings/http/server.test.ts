@@ -441,6 +441,7 @@ describe('deliver', () => {
       sourceCheck: 'ok' as const,
       targetCheck: 'verified' as const,
       attempts: 1,
+      published: 0,
       nextAttemptAt: null,
       createdAt: at,
       updatedAt: at,

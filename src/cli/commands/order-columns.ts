@@ -10,7 +10,7 @@ const countsText = ({ counts }: OrderInfo): string =>
     .map(([state, count]) => `${count} ${state}`)
     .join(', ');
 
-function filterText({ order, tree }: OrderInfo): string {
+function filterText({ order, tree }: Pick<OrderInfo, 'order' | 'tree'>): string {
   const { productFilter } = order;
   const parts = [
     productFilter?.productType,
@@ -27,6 +27,16 @@ const upstreamText = ({ upstream }: OrderInfo): string | null =>
   Object.entries(upstream)
     .map(([backend, { state }]) => `${backend} ${state}`)
     .join(', ');
+
+/** What the standard tells of an order. */
+export const standingColumns: readonly Column<Pick<OrderInfo, 'order'>>[] = [
+  { head: 'ORDER', text: ({ order }) => order.orderID, align: 'right' },
+  { head: 'OWNER', text: ({ order }) => order.user },
+  { head: 'METHOD', text: ({ order }) => order.deliveryMethod },
+  { head: 'FILTER', text: ({ order }) => filterText({ order, tree: null }) },
+  { head: 'TO', text: ({ order }) => order.deliverTo },
+  { head: 'COMMENTS', text: ({ order }) => order.comments },
+];
 
 export const orderColumns: readonly Column<OrderInfo>[] = [
   { head: 'ORDER', text: ({ order }) => order.orderID, align: 'right' },
@@ -98,6 +108,7 @@ export const deliveryColumns: readonly Column<DeliveryInfo>[] = [
   { head: 'SOURCE', text: ({ sourceCheck }) => sourceCheck },
   { head: 'TARGET', text: ({ targetCheck }) => targetCheck },
   { head: 'TRIES', text: ({ attempts }) => attempts, align: 'right' },
+  { head: 'SENT TO', text: ({ published }) => (published === 0 ? null : published), align: 'right' },
   { head: 'UPDATED', text: ({ updatedAt }) => humanTime(updatedAt) },
   { head: 'PRODUCT', text: ({ ref }) => writtenRef(ref) },
   { head: 'CAUSE', text: ({ cause }) => cause },
@@ -118,6 +129,7 @@ export const deliveryFields: readonly Column<DeliveryInfo>[] = [
   { head: 'source check', text: ({ sourceCheck }) => sourceCheck },
   { head: 'target check', text: ({ targetCheck }) => targetCheck },
   { head: 'attempts', text: ({ attempts }) => attempts },
+  { head: 'sent to', text: ({ published }) => (published === 0 ? null : `${published} subscribers`) },
   { head: 'next attempt', text: ({ nextAttemptAt }) => humanTime(nextAttemptAt) },
   { head: 'updated', text: ({ updatedAt }) => humanTime(updatedAt) },
 ];

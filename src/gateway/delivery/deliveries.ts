@@ -7,6 +7,7 @@ import type { Targets } from '../targets.js';
 import { createLedger } from './ledger.js';
 import { createMissing } from './missing.js';
 import { createOnce } from './once.js';
+import { createPublished } from './published.js';
 import { createPull } from './pull.js';
 import { createRedrive } from './redrive.js';
 
@@ -29,5 +30,6 @@ export function createDeliveries(deps: DeliveriesDependencies): Deliveries {
     ...createRedrive(store.db),
     ...createOnce({ store, backends, targets, catalogue, limits }),
     ...createPull(store, access),
+    ...createPublished(store.db),
   };
 }

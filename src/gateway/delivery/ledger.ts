@@ -30,6 +30,7 @@ export const deliveryInfo = (row: DeliveryInfoRow): DeliveryInfo => ({
   sourceCheck: row.source_check,
   targetCheck: row.target_check,
   attempts: row.attempts,
+  published: row.published,
   nextAttemptAt: WAITING.includes(row.state) ? nsOfDate(row.next_at) : null,
   createdAt: nsOfDate(row.created_at),
   updatedAt: nsOfDate(row.updated_at),

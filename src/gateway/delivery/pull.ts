@@ -87,7 +87,7 @@ export function createPull(store: Store<CoreTables>, access: Access): Pick<Deliv
           update delivery d set state = 'acknowledged', updated_at = now()
           from event e
           where e.order_id = ${order.id} and e.type = 'available' and (e.tx, e.id) <= (${to.tx}::xid8, ${to.id}::bigint)
-            and d.id = e.delivery_id and d.state in ('available', 'published')
+            and d.id = e.delivery_id and d.state in ('available', 'published', 'tooLarge')
             and d.round = (e.payload ->> 'round')::integer`.execute(tx);
         const known = acked === null ? null : await eventPlace(tx, order.id, acked);
         if (known !== null && !isAfter(to, known)) return;
@@ -146,7 +146,7 @@ async function tellAgain(db: Kysely<CoreTables>, { id, owner }: VisibleOrder): P
       round: number;
     }>`
       select d.id, d.journal_id, d.domain, d.key, d.method, d.round from delivery d
-      where d.order_id = ${id} and d.state in ('available', 'published') and not exists (
+      where d.order_id = ${id} and d.state in ('available', 'published', 'tooLarge') and not exists (
         select from event e where e.order_id = ${id} and e.type = 'available' and e.delivery_id = d.id
           and d.round = (e.payload ->> 'round')::integer)
       order by d.id limit ${MOST} for update of d`.execute(tx);
@@ -169,7 +169,7 @@ async function tellAgain(db: Kysely<CoreTables>, { id, owner }: VisibleOrder): P
 
 /** @param acked also what was acknowledged already: a reader went back on purpose */
 async function select(db: Kysely<CoreTables>, orderID: bigint, from: Place, acked: boolean): Promise<readonly Row[]> {
-  const states = acked ? ['available', 'published', 'acknowledged'] : ['available', 'published'];
+  const states = ['available', 'published', 'tooLarge', ...(acked ? ['acknowledged'] : [])];
   const { rows } = await sql<Row>`
     select d.*, j.version, j.metadata, j.updated_ns, j.path, j.file_name, j.claim_algorithm, j.claim_value,
       e.id as position, e.tx::text as event_tx
