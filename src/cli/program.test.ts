@@ -93,7 +93,7 @@ describe('wrong command lines end with exit code 2 and one line that names what 
     ['products list --created yesterday', "argument 'yesterday' is invalid."],
     ['products list --created 2026-02-01T00:00:00Z/2026-01-01T00:00:00Z', 'the window ends before it starts'],
     ['products list --domain a..b', 'expected parts joined by dots'],
-    ['products list --url ftp://x', '--url: expected http://… or https://…, not "ftp://x"'],
+    ['products list --url ftp://x', '--url: expected http://…, https://…, maltcp://… or malhttp://…, not "ftp://x"'],
     ['products list --key-file /nope', '--key-file: /nope cannot be read (ENOENT)'],
     ['products list --tree {', '--tree: is neither JSON nor YAML'],
     ['products list --tree {colour:red}', '--tree: colour:red: unknown; expected one of all, any,'],

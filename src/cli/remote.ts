@@ -14,11 +14,16 @@ export interface GlobalOptions {
 
 export const DEFAULT_URL = 'http://127.0.0.1:8080';
 
-/** The client for `--url` or MPD_GATEWAY_URL, with the key of `--key-file` or MPD_GATEWAY_KEY (a key on the command line would show in `ps`). */
-export function remoteClient(context: Context, options: GlobalOptions): HttpClient {
+/** Address of `--url` or MPD_GATEWAY_URL. @throws CliError usage for a scheme that is none of ours */
+export function addressOf(context: Context, options: GlobalOptions): string {
   const url = options.url ?? context.env.MPD_GATEWAY_URL ?? DEFAULT_URL;
-  if (!/^https?:\/\/[^/]/i.test(url) || !URL.canParse(url))
-    throw usage(`--url: expected http://… or https://…, not ${JSON.stringify(url)}`);
+  if (!/^(https?|maltcp|malhttp):\/\/[^/]/i.test(url) || !URL.canParse(url))
+    throw usage(`--url: expected http://…, https://…, maltcp://… or malhttp://…, not ${JSON.stringify(url)}`);
+  return url;
+}
+
+/** A client with the key of `--key-file` or MPD_GATEWAY_KEY (a key on the command line would show in `ps`). */
+export function httpClient(context: Context, options: GlobalOptions, url: string): HttpClient {
   const key =
     options.keyFile === undefined ? context.env.MPD_GATEWAY_KEY : read(context, options.keyFile, '--key-file').trim();
   const ca = options.ca === undefined ? undefined : read(context, options.ca, '--ca');

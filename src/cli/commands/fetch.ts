@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { ListedProduct } from '../../client/index.js';
+import type { MpdClient } from '../../client/index.js';
 import { CliError, EXIT } from '../exit-codes.js';
-import { writtenRef } from '../input/reference.js';
+import { type NamedProduct, writtenRef } from '../input/reference.js';
 import { humanSize } from '../output/human.js';
 import { createProgress } from '../output/progress.js';
 import { write } from '../output/write.js';
-import type { Remote } from '../runner.js';
+import type { Local } from '../runner.js';
 
 export interface FetchOptions {
   readonly output?: string;
@@ -20,12 +20,12 @@ export interface FetchOptions {
  * never with another; the file appears under its name when size and digest hold.
  */
 export async function fetchProduct(
-  product: ListedProduct,
-  tools: Remote,
+  product: NamedProduct,
+  tools: Local & { readonly client: MpdClient },
   options: FetchOptions,
 ): Promise<string | null> {
   const { client, context, signal, out } = tools;
-  const ref = product.metadata.productRef;
+  const { ref } = product;
   if (options.output === '-') {
     const body = await client.getProduct(ref, { signal, revision: product.revision });
     const hash = createHash('sha256');
@@ -71,10 +71,10 @@ export async function fetchProduct(
   return place;
 }
 
-function destination(product: ListedProduct, cwd: string, output = '.'): string {
+function destination(product: NamedProduct, cwd: string, output = '.'): string {
   const path = resolve(cwd, output);
   const isFolder = output.endsWith('/') || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-  const name = (product.fileName ?? product.metadata.productRef.key.split('/').at(-1) ?? '')
+  const name = (product.fileName ?? product.ref.key.split('/').at(-1) ?? '')
     .replace(/[/\\]|\p{Cc}/gu, '_')
     .replace(/^\.+$/, '_');
   const place = isFolder ? join(path, name === '' ? 'product' : name) : path;

@@ -47,7 +47,7 @@ export function filterCommands(program: Command, runner: Runner): void {
       "mpd-gateway filters put either --tree '{any: [{productTypes: [A]}, {pathPrefix: hk/}]}'",
     ],
     async ({ client, out, context, signal }, options, name: string) => {
-      const { productFilter, tree } = await readSelection(options, client, context);
+      const { productFilter, tree } = await readSelection(options, { client, http: client }, context);
       const parts: FilterTree[] = [
         ...(productFilter === null ? [] : [{ filter: productFilter }]),
         ...(tree === null ? [] : [tree]),

@@ -6,6 +6,7 @@ import {
   ORDER_STATES,
   OrderDetailShape,
   OrderInfoShape,
+  StandingShape,
 } from '../../client/http/wire/index.js';
 import type { OrderInfo } from '../../client/index.js';
 import type { TimeWindow } from '../../mpd/index.js';
@@ -16,6 +17,7 @@ import { writtenRef } from '../input/reference.js';
 import { readSelection, type SelectionOptions, selectionOptions } from '../input/selection.js';
 import { counted } from '../output/human.js';
 import type { Runner } from '../runner.js';
+import { refuseOverMal } from '../wire.js';
 import {
   attemptColumns,
   deliveryColumns,
@@ -23,6 +25,7 @@ import {
   historyColumns,
   orderColumns,
   orderFields,
+  standingColumns,
   upstreamColumns,
   upstreamRequests,
 } from './order-columns.js';
@@ -46,12 +49,12 @@ interface SubmitOptions extends SelectionOptions {
 }
 
 export function orderCommands(program: Command, runner: Runner): void {
-  const { remote } = runner;
+  const { remote, wire } = runner;
   const orders = program
     .command('orders')
     .description('Standing orders: submit, follow, pause, replay, prove complete.');
 
-  remote<SubmitOptions>(
+  wire<SubmitOptions>(
     selectionOptions(orders.command('submit').description('A lasting request for the new products that pass a filter.'))
       .option('--to <uri>', 'deliver as files to this URI (implies --method file)')
       .option('--method <method>', 'file, complete (messages with bodies) or metadata (messages without)')
@@ -73,10 +76,22 @@ export function orderCommands(program: Command, runner: Runner): void {
       "mpd-gateway orders submit --domain 'esa.solo.*' --to sftp://ops@host/in --backfill created:2026-01-01T00:00:00Z/..",
       "mpd-gateway orders submit --tree '{any: [{productTypes: [A, B]}, {pathPrefix: hk/}]}' --method metadata",
     ],
-    async ({ client, out, context, signal }, options) => {
-      const { productFilter, tree } = await readSelection(options, client, context);
+    async ({ client, http, out, context, signal }, options) => {
+      const { productFilter, tree } = await readSelection(options, { client, http }, context);
       const method = methodOf(options);
-      const { orderID, warning } = await client.submitOrder(
+      if (http === null) {
+        refuseOverMal(options, SUBMIT_OVER_HTTP);
+        const { user, valid = null, to = null, comments = null } = options;
+        if (user === undefined) throw usage('--user: an order over MAL names its owner');
+        const order = { user, productFilter, validityPeriod: valid, deliverTo: to, comments };
+        const orderID = await client.submitStandingOrder(
+          { orderID: null, ...order, deliveryMethod: method },
+          { signal },
+        );
+        await (out.json ? out.value({ orderID: Number(orderID), warning: null }) : out.say(`order ${orderID}`));
+        return;
+      }
+      const { orderID, warning } = await http.submitOrder(
         {
           user: options.user ?? null,
           productFilter,
@@ -101,7 +116,7 @@ export function orderCommands(program: Command, runner: Runner): void {
     },
   );
 
-  remote<{ user?: string; domain?: readonly string[]; state?: readonly string[] }>(
+  wire<{ user?: string; domain?: readonly string[]; state?: readonly string[] }>(
     orders
       .command('list')
       .description('Orders you may see.')
@@ -109,14 +124,22 @@ export function orderCommands(program: Command, runner: Runner): void {
       .option('-d, --domain <domain>', 'for this domain; esa.* takes in everything below', domain)
       .option('--state <state>', `${ORDER_STATES.join(', ')}; more than once: any of them`, collect),
     ['mpd-gateway orders list', 'mpd-gateway orders list --state active --json'],
-    async ({ client, out, signal }, options) => {
+    async ({ client, http, out, signal }, options) => {
       const states = options.state?.map(orderState);
+      if (http === null) {
+        refuseOverMal(options, { state: 'MPD tells no states; it lists the orders that stand' });
+        const { user = null, domain = null } = options;
+        const listed = await client.listStandingOrders({ user, domain }, { signal });
+        const rows = listed.map((order) => ({ order }));
+        await out.list(rows, standingColumns, StandingShape.encode, 'no orders');
+        return;
+      }
       const query = {
         user: options.user ?? null,
         domain: options.domain ?? null,
         ...(states === undefined ? {} : { states }),
       };
-      await out.list(client.listOrders(query, { signal }), orderColumns, OrderInfoShape.encode, 'no orders');
+      await out.list(http.listOrders(query, { signal }), orderColumns, OrderInfoShape.encode, 'no orders');
     },
   );
 
@@ -157,7 +180,7 @@ export function orderCommands(program: Command, runner: Runner): void {
       out.one(await client.resumeOrder(id(text), { signal }), orderFields, OrderInfoShape.encode),
   );
 
-  remote(
+  wire(
     one('cancel', 'End an order; its history stays.'),
     ['mpd-gateway orders cancel 7'],
     async ({ client, out, signal }, _options, text: string) => {
@@ -264,6 +287,16 @@ export function orderCommands(program: Command, runner: Runner): void {
 
   pullCommand(one('pull', 'Fetch what a service order has available.'), runner);
 }
+
+const SUBMIT_OVER_HTTP = {
+  whilePaused: 'MPD has no pause',
+  onBadSource: 'MPD has no policy for bad checksums',
+  overwrite: 'MPD has no policy for files that are there',
+  pathTemplate: 'MPD has no sub-folders below deliverTo',
+  deadline: 'MPD has no deadline of deliveries',
+  backfill: 'an order of the standard brings new products only; `products deliver` sends those that are there',
+  acceptUnreachable: 'over MAL a folder that is yet to come is accepted anyway',
+};
 
 function methodOf({ method, to }: SubmitOptions): (typeof METHODS)[keyof typeof METHODS] {
   const named = method ?? (to === undefined ? 'metadata' : 'file');

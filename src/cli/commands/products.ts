@@ -52,10 +52,10 @@ function attributeText(attribute: Attribute | null): string {
   return type === 'ObjectRef' ? writtenRef(value) : String(value);
 }
 
-export function productCommands(program: Command, { remote }: Runner): void {
+export function productCommands(program: Command, { remote, wire }: Runner): void {
   const products = program.command('products').description('List, show, fetch and deliver products.');
 
-  remote<SelectionOptions & WindowOptions & { limit?: number }>(
+  wire<SelectionOptions & WindowOptions & { limit?: number }>(
     windowOptions(
       selectionOptions(products.command('list').description('Products in the order they were created.')),
     ).option('-n, --limit <count>', 'at most so many', count),
@@ -64,8 +64,8 @@ export function productCommands(program: Command, { remote }: Runner): void {
       'mpd-gateway products list --type TelemetryPackets --attr apid=100..200 --limit 20',
       'mpd-gateway products list --json | wc -l',
     ],
-    async ({ client, out, context, signal }, options) => {
-      const query = await readQuery(options, client, context);
+    async ({ client, http, out, context, signal }, options) => {
+      const query = await readQuery(options, { client, http }, context);
       const pageSize = options.limit === undefined ? {} : { pageSize: Math.min(options.limit, 1000) };
       const found = client.listProducts(query, { signal, ...pageSize });
       await out.list(
@@ -77,17 +77,17 @@ export function productCommands(program: Command, { remote }: Runner): void {
     },
   );
 
-  remote(
+  wire(
     products
       .command('show')
       .argument('<product>', 'domain/version/key, or domain:key for the current one')
       .description('Everything known of one product.'),
     ['mpd-gateway products show local:tm/2026-11-23/a.dat'],
-    async ({ client, out, signal }, _options, text: string) =>
-      out.one(await findProduct(text, client, signal), fields, ListedShape.encode),
+    async ({ client, http, out, signal }, _options, text: string) =>
+      out.one(await findProduct(text, { client, http }, signal), fields, ListedShape.encode),
   );
 
-  remote<{ output?: string; force?: boolean }>(
+  wire<{ output?: string; force?: boolean }>(
     products
       .command('get')
       .argument('<products...>', 'domain/version/key or domain:key; - reads them from standard input, one a line')
@@ -99,25 +99,24 @@ export function productCommands(program: Command, { remote }: Runner): void {
       'mpd-gateway products list --type TelemetryPackets --json | mpd-gateway products get - -o downloads/',
     ],
     async (tools, options, ...texts) => {
-      const { client, signal, context } = tools;
+      const { signal, context } = tools;
       if (options.output === '-' && (texts.flat().length > 1 || texts.flat()[0] === '-'))
         throw usage('--output -: takes one product only');
-      for await (const product of productsIn(texts.flat(), client, context, signal))
+      for await (const product of productsIn(texts.flat(), tools, context, signal))
         await fetchProduct(product, tools, options);
     },
   );
 
-  remote<{ to: string }>(
+  wire<{ to: string }>(
     products
       .command('deliver')
       .argument('<products...>', 'domain/version/key or domain:key; - reads them from standard input, one a line')
       .description('Have the gateway deliver the bodies as files; goes on when you leave.')
       .requiredOption('--to <uri>', 'where to, e.g. sftp://ops@host/in or file:///data/in'),
     ['mpd-gateway products deliver local:tm/a.dat --to file:///data/in'],
-    async ({ client, out, context, signal }, { to }, ...texts) => {
+    async ({ client, http, out, context, signal }, { to }, ...texts) => {
       const refs = [];
-      for await (const product of productsIn(texts.flat(), client, context, signal))
-        refs.push(product.metadata.productRef);
+      for await (const product of productsIn(texts.flat(), { client, http }, context, signal)) refs.push(product.ref);
       const { files, orderID } = await client.deliverProductFiles(refs, to, { signal });
       await out.say(`${counted(refs.length, 'product')} under way${orderID === null ? '' : ` (order ${orderID})`}`);
       let failed = 0;

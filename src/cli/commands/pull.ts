@@ -52,7 +52,10 @@ export function pullCommand(command: Command, { remote }: Runner): void {
           await out.list(products, columns, PulledShape.encode, 'nothing available');
         if (options.save !== undefined)
           for (const { product } of products)
-            await fetchProduct(product, tools, { output: `${options.save}/`, force: true });
+            await fetchProduct({ ...product, ref: product.metadata.productRef }, tools, {
+              output: `${options.save}/`,
+              force: true,
+            });
         const last = products.at(-1)?.position;
         if (last === undefined) continue;
         if (options.ack === true) await client.acknowledge(id, last, { signal });

@@ -1,10 +1,17 @@
 import type { Command } from 'commander';
 import { parseAttributeFilter } from '../../bindings/http/query/attributes.js';
-import type { HttpClient, ProductQuery } from '../../client/index.js';
+import type { ProductQuery } from '../../client/index.js';
 import type { FilterTree } from '../../mpd/filter/index.js';
-import type { ProductFilter, TimeWindow } from '../../mpd/index.js';
+import {
+  type AttributeDef,
+  isMpdError,
+  type ProductFilter,
+  type ProductType,
+  type TimeWindow,
+} from '../../mpd/index.js';
 import type { Context } from '../context.js';
 import { usage } from '../exit-codes.js';
+import { notOverMal, refuseOverMal, type WireClients } from '../wire.js';
 import { collect, domain, interval } from './arguments.js';
 import { readTree } from './files.js';
 
@@ -48,14 +55,23 @@ export interface Selection {
   readonly tree: FilterTree | null;
 }
 
-/** Asks the gateway for its product types when attributes are given: their types say how values are read. */
-export async function readSelection(
-  options: SelectionOptions,
-  client: HttpClient,
-  context: Context,
-): Promise<Selection> {
+type Clients = Pick<WireClients, 'client' | 'http'>;
+
+const OVER_HTTP = {
+  path: 'MPD has no folders; --domain and --attr narrow what is wanted',
+  filter: 'MPD keeps no filters; say what it selects by --type, --domain, --source and --attr',
+  tree: 'a ProductFilter of the standard has no any and no not; its parts all hold',
+};
+
+/** Asks for the product types when attributes are given: their types say how values are read. */
+export async function readSelection(options: SelectionOptions, clients: Clients, context: Context): Promise<Selection> {
   const { type = [], source, attr = [] } = options;
-  const attributes = attr.length === 0 ? null : await readAttributes(attr, type, client, context);
+  if (clients.http === null) {
+    refuseOverMal(options, OVER_HTTP);
+    if (type.length > 1)
+      throw notOverMal('more than one --type', 'a ProductFilter of the standard has one type or any');
+  }
+  const attributes = attr.length === 0 ? null : await readAttributes(attr, options, clients, context);
   const productFilter: ProductFilter = {
     productType: type.length === 1 ? type[0]! : null,
     domain: options.domain ?? null,
@@ -73,13 +89,9 @@ export async function readSelection(
   };
 }
 
-async function readAttributes(
-  attr: readonly string[],
-  chosen: readonly string[],
-  client: HttpClient,
-  { signal }: Context,
-) {
-  const known = await client.types({ signal });
+async function readAttributes(attr: readonly string[], options: SelectionOptions, clients: Clients, context: Context) {
+  const chosen = options.type ?? [];
+  const known = await (clients.http?.types({ signal: context.signal }) ?? listedTypes(options, clients, context));
   const types = chosen.length === 0 ? known : known.filter(({ name }) => chosen.includes(name));
   return attr.map((text) => {
     const at = text.indexOf('=');
@@ -89,13 +101,49 @@ async function readAttributes(
   });
 }
 
+/** The types as products tell them, which is the only way there is over MAL. */
+async function listedTypes(
+  { type = [], domain: asked, source }: SelectionOptions,
+  { client }: Clients,
+  { signal }: Context,
+): Promise<readonly ProductType[]> {
+  const productFilter = {
+    productType: type[0] ?? null,
+    domain: asked ?? null,
+    sources: source ?? null,
+    attributeFilter: null,
+  };
+  const types = new Map<string, ProductType>();
+  try {
+    for await (const { metadata } of client.listProducts({ productFilter }, { signal })) {
+      const { productType, attributes } = metadata;
+      const known = types.get(productType.name) ?? { ...productType, attributeDefs: productType.attributeDefs ?? [] };
+      const defs = new Map(known.attributeDefs!.map((def) => [def.name, def]));
+      // Providers need not declare what their products have.
+      for (const { name, value } of attributes ?? []) {
+        if (value === null || defs.has(name)) continue;
+        const attributeType = value.type.toUpperCase() as AttributeDef['attributeType'];
+        defs.set(name, { name, attributeType, units: null, description: null });
+      }
+      types.set(productType.name, { ...known, attributeDefs: [...defs.values()] });
+    }
+  } catch (error) {
+    if (!isMpdError(error, 'Too Many')) throw error;
+    throw notOverMal(
+      '--attr on so many products',
+      'the types of attributes are only told by products, and the provider lists no more than its limit; narrow by --type and --domain',
+    );
+  }
+  return [...types.values()];
+}
+
 export async function readQuery(
   options: SelectionOptions & WindowOptions,
-  client: HttpClient,
+  clients: Clients,
   context: Context,
 ): Promise<ProductQuery> {
   return {
-    ...(await readSelection(options, client, context)),
+    ...(await readSelection(options, clients, context)),
     created: options.created ?? null,
     content: options.content ?? null,
   };

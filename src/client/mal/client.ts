@@ -50,7 +50,7 @@ export interface MalClientOptions {
   readonly timeoutMs?: number;
   /** Sent with every message; most providers tell consumers apart by other means. */
   readonly authenticationId?: Uint8Array;
-  /** Where this consumer listens when the transport is malhttp; default 127.0.0.1 and a free port. */
+  /** Where this consumer listens when the transport is malhttp; default the address that faces the provider and a free port. */
   readonly listen?: { readonly host?: string; readonly port?: number; readonly publishedHost?: string };
 }
 

@@ -21,12 +21,14 @@ import {
   type Product,
   ProductOrderDelivery,
   ProductRetrieval,
+  type TimeWindow,
   unknown,
   unsupported,
 } from '../../mpd/index.js';
 import type { CallOptions, DeliveredFile, ListedProduct, ProductBody, ProductQuery } from '../client.js';
 import { parseAddress } from './address.js';
 import { ENDPOINT_NAMES, type MalClient, type MalClientOptions, type WatchOptions, type WatchQuery } from './client.js';
+import { localAddress } from './local-address.js';
 
 const { listProducts, getProducts, deliverProductFiles } = ProductRetrieval.operations;
 const { listStandingOrders, submitStandingOrder, cancelStandingOrder } = OrderManagement.operations;
@@ -39,7 +41,9 @@ export function connectMal(url: string, options: MalClientOptions = {}): MalClie
   const address = parseAddress(url);
   const encoding = ENCODINGS[options.encoding ?? address.encoding ?? 'binary-fixed'];
   const names = { ...ENDPOINT_NAMES, ...options.endpoints };
-  const lazyHttp = lazy(() => malhttpClient({ encoding, ...options.listen }));
+  const lazyHttp = lazy(async () =>
+    malhttpClient({ encoding, host: options.listen?.host ?? (await localAddress(address.root)), ...options.listen }),
+  );
   const transport: ClientTransport =
     address.scheme === 'maltcp' ? maltcpClient({ encoding }) : throughHttp(encoding, lazyHttp.get);
   const session = createSession({
@@ -66,8 +70,8 @@ export function connectMal(url: string, options: MalClientOptions = {}): MalClie
         listProducts,
         {
           productFilter: query.productFilter ?? NO_FILTER,
-          creationDate: query.created ?? null,
-          contentDate: query.content ?? null,
+          creationDate: onWire(query.created),
+          contentDate: onWire(query.content),
         },
         callOptions,
       ),
@@ -121,7 +125,8 @@ export function connectMal(url: string, options: MalClientOptions = {}): MalClie
       return { orderID: null, files: deliveredFiles(updates) };
     },
     async submitStandingOrder(orderDetails, callOptions = {}) {
-      return (await translated(management.request(submitStandingOrder, { orderDetails }, callOptions))).orderID;
+      const order = { ...orderDetails, validityPeriod: onWire(orderDetails.validityPeriod) };
+      return (await translated(management.request(submitStandingOrder, { orderDetails: order }, callOptions))).orderID;
     },
     async listStandingOrders({ user = null, domain = null } = {}, callOptions = {}) {
       return (await translated(management.request(listStandingOrders, { user, domain }, callOptions))).standingOrders;
@@ -144,6 +149,15 @@ export function connectMal(url: string, options: MalClientOptions = {}): MalClie
     },
   };
 }
+
+/** MAL Time goes from 1958 to 2137, in milliseconds: an end beyond is as good as open. */
+const FIRST = -378_691_200_000_000_000n;
+const LAST = FIRST + 65_536n * 86_400_000_000_000n - 1_000_000n;
+
+const onWire = (window: TimeWindow | null | undefined): TimeWindow | null =>
+  window == null ? null : { start: clamped(window.start), end: clamped(window.end) };
+
+const clamped = (ns: bigint): bigint => (ns < FIRST ? FIRST : ns > LAST ? LAST : ns);
 
 function request({ user, orderID, domain }: WatchQuery): {
   domain: readonly string[] | null;
