@@ -227,6 +227,8 @@ export const createBackend: BackendFactory = async (entry, dependencies) => {
       service,
       clock,
       maxWindow: config.maxWindow,
+      partSeconds: config.partSeconds,
+      period: config.period,
       placing: places,
       wake: jobsWaker.wake,
     }),

@@ -254,17 +254,19 @@ export function jobKeeper(options: JobsOptions) {
       },
       async (trx) => {
         const { orders } = await step(trx);
-        return { record: JSON.stringify({ ...record, ...(await ownersOf(trx, job, orders)) }) };
+        const from = startOf(job, made, covered, options);
+        return { record: JSON.stringify({ ...record, ...(await ownersOf(trx, job, orders, from)) }) };
       },
     );
     return true;
   };
 
-  /** Whose a part is: of its one order, of those whose past it is, or of all that want it. */
+  /** Whose a part is that holds data from this time on: of its one order, of those whose past it is, or of all that want it. */
   const ownersOf = async (
     trx: Kysely<EddsTables>,
     job: JobRow,
     orders: readonly string[],
+    from: bigint,
   ): Promise<Record<string, string>> => {
     if (job.made_for !== null) return { 'part.madeFor': job.made_for };
     if (job.purpose === 'past') return { 'part.madeFor': orders.join(',') };
@@ -275,7 +277,7 @@ export function jobKeeper(options: JobsOptions) {
       .where('backend', '=', backend)
       .where('order_id', 'in', orders)
       .where('past', '=', true)
-      .where((eb) => eb.or([eb('until_ns', 'is', null), eb('until_ns', '>=', clock())]))
+      .where((eb) => eb.or([eb('until_ns', 'is', null), eb('until_ns', '>=', from)]))
       .execute();
     return { 'part.joinedBy': joined.map(({ order_id }) => order_id).join(',') };
   };
@@ -284,7 +286,7 @@ export function jobKeeper(options: JobsOptions) {
     const since = clock();
     const status = await service.status(job.request_id!, signal);
     const details = job.placed ? await scrubbed(job, status.details) : status.details;
-    await update(job, { state: status.state, details: JSON.stringify(details) });
+    await update(job, { state: status.state, details: JSON.stringify(details), looked_ns: meeting.lookedAt(job) });
     const over =
       status.state === 'done' ||
       status.state === 'failed' ||
@@ -502,6 +504,19 @@ function batchTimes(job: JobRow, { creation, filing }: TypeRule, period: number)
     scheduleStart: formatMillis(job.begin_ns + BigInt(Math.trunc(period)) * MS),
     schedulePeriod: `PT${period / 1000}S`,
   };
+}
+
+/** About when the first data of a part came. */
+function startOf(
+  job: JobRow,
+  made: bigint,
+  covered: bigint,
+  { partSeconds, period }: Pick<JobsOptions, 'partSeconds' | 'period'>,
+): bigint {
+  if (job.purpose === 'schedule') return covered - BigInt(Math.trunc(period)) * MS;
+  if (job.purpose === 'fill') return job.begin_ns;
+  const recent = made - 2000n * BigInt(partSeconds) * MS;
+  return recent > job.covered_ns ? recent : job.covered_ns;
 }
 
 /** Up to where data are here once a part made at this time is. */

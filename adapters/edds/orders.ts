@@ -23,6 +23,9 @@ export interface UpstreamOptions {
   readonly clock: () => bigint;
   /** Longest stretch of time that one request for the past may cover, ms. */
   readonly maxWindow: number;
+  readonly partSeconds: number;
+  /** Of recurring requests, ms. */
+  readonly period: number;
   readonly placing: Placing;
   /** Jobs are waiting to be submitted or cancelled. */
   readonly wake: () => void;
@@ -46,6 +49,13 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
       .where(sql<boolean>`orders @> ${JSON.stringify([orderId])}::jsonb`)
       .orderBy('id')
       .execute();
+
+  /** Whether a stream or recurring request has brought all up to this time. */
+  const hasCome = (job: JobRow, until: bigint | null): boolean => {
+    if (until === null || job.purpose === 'past' || job.purpose === 'fill') return false;
+    const span = job.purpose === 'stream' ? options.partSeconds * 1000 : options.period;
+    return job.covered_ns >= until || (job.looked_ns ?? 0n) >= until + 2_000_000n * BigInt(Math.trunc(span));
+  };
 
   const wantedBy = async (filter: FilterTree | null): Promise<readonly ProductRow[]> =>
     wantedSelections(await index.selections(), filter, context, service);
@@ -170,7 +180,8 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
     async status(id: string): Promise<UpstreamStatus> {
       const orderId = id.replace(/^order-/, '');
       if (!/^\d+$/.test(orderId)) throw unknown(null, `${id} is no order of this gateway`);
-      const jobs = (await jobsOf(orderId)).filter((job) => job.purpose !== 'fill');
+      const all = await jobsOf(orderId);
+      const jobs = all.filter((job) => job.purpose !== 'fill');
       const current = jobs.filter(({ done }) => !done);
       const shown = current[0] ?? jobs.at(-1);
       const byGateway = await placing.reason(orderId);
@@ -178,11 +189,11 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
       const past = jobs.filter((job) => job.purpose === 'past');
       const order = await db
         .selectFrom('edds_order')
-        .select('past')
+        .select(['past', 'until_ns'])
         .where('backend', '=', backend)
         .where('order_id', '=', orderId)
         .executeTakeFirst();
-      const done = order?.past === true && past.every((job) => job.done);
+      const done = order?.past === true && all.every((job) => job.done || hasCome(job, order.until_ns));
       return {
         id,
         orderId: BigInt(orderId),

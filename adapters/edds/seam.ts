@@ -40,7 +40,7 @@ export function seam(options: SeamOptions) {
   const settled = async (job: JobRow, made: bigint): Promise<boolean> => {
     const open = await db
       .selectFrom('edds_job')
-      .select(['id', 'purpose', 'covered_ns'])
+      .select(['id', 'purpose', 'covered_ns', 'looked_ns'])
       .where('backend', '=', backend)
       .where('selection', '=', job.selection)
       .where('done', '=', false)
@@ -51,9 +51,9 @@ export function seam(options: SeamOptions) {
     const margin = BigInt(options.partSeconds) * SECOND;
     const seen = madeAt.get(job.id) ?? clock();
     madeAt.set(job.id, seen);
-    return open.every(({ id, covered_ns }) => {
+    return open.every(({ id, covered_ns, looked_ns }) => {
       if (covered_ns >= made + margin) return true;
-      return (lookedAt.get(id) ?? 0n) >= seen + 2n * margin;
+      return (lookedAt.get(id) ?? looked_ns ?? 0n) >= seen + 2n * margin;
     });
   };
 
@@ -134,6 +134,8 @@ export function seam(options: SeamOptions) {
   return {
     /** A stream was looked at from this time on, and has nothing more now. */
     looked: (job: JobRow, at: bigint): void => void lookedAt.set(job.id, at),
+
+    lookedAt: (job: JobRow): bigint | null => lookedAt.get(job.id) ?? job.looked_ns,
 
     forget(job: JobRow): void {
       lookedAt.delete(job.id);

@@ -88,6 +88,8 @@ export interface JobTable {
   follows: Generated<bigint | null>;
   /** Past: when its orders joined a stream, which may bring data of this time too. `covered_ns`: how far that was taken then. */
   joined_ns: Generated<bigint | null>;
+  /** When it was last found that no further part was there. */
+  looked_ns: Generated<bigint | null>;
   /** Packets, commands or samples that went into parts. */
   elements: Generated<bigint>;
 }
@@ -167,7 +169,7 @@ const SINGLE = [
 const past: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     await sql`alter table edds_job add column follows bigint, add column joined_ns bigint,
-      add column elements bigint not null default 0`.execute(db);
+      add column looked_ns bigint, add column elements bigint not null default 0`.execute(db);
     await sql`alter table edds_order add column past boolean not null default false`.execute(db);
     await sql`create index edds_job_follows on edds_job (follows) where follows is not null`.execute(db);
   },

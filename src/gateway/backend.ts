@@ -151,7 +151,7 @@ export interface UpstreamStatus {
   readonly orderId: bigint | null;
   /** The system's own fields, for operators (`Error`, `Reason`, `SubmissionTime` …). */
   readonly details: Readonly<Record<string, string | null>>;
-  /** All that the order's past asks for is made. Absent = nothing was asked of it. */
+  /** Of an order that reads the past: nothing more will be made for it. An order does not end before. */
   readonly done?: boolean;
   /** Each request that was made for the order, where there are several. */
   readonly jobs?: readonly UpstreamJob[];

@@ -12,7 +12,7 @@ export interface UpstreamEntry {
   readonly jobs?: readonly UpstreamJob[];
   /** The order had begun when it was submitted, and the backend makes data of that time for it. */
   readonly past?: boolean;
-  /** With `past`: all of it is made. */
+  /** With `past`: nothing more will be made. */
   readonly done?: boolean;
   /** The order has ended, and the backend has let go of it. */
   readonly left?: boolean;
