@@ -105,11 +105,11 @@ export function arrivals(options: ArrivalOptions) {
         endedAt.delete(job.id);
         return 'later';
       }
-      const since = endedAt.get(job.id) ?? Date.now();
+      const now = Date.now();
+      for (const [id, time] of endedAt) if (now - time > options.arrival + FORGET_MS) endedAt.delete(id);
+      const since = endedAt.get(job.id) ?? now;
       endedAt.set(job.id, since);
-      if (waiting || Date.now() - since < options.arrival) return 'later';
-      endedAt.delete(job.id);
-      return 'missing';
+      return waiting || now - since < options.arrival ? 'later' : 'missing';
     },
 
     /** A part that was placed, read from where it lies. */
@@ -128,6 +128,9 @@ export function arrivals(options: ArrivalOptions) {
 }
 
 export type Arrivals = ReturnType<typeof arrivals>;
+
+/** `missing` is believed when it is said twice: so long it is said at once. */
+const FORGET_MS = 600_000;
 
 class Missing extends Error {}
 
