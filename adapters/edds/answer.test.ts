@@ -23,7 +23,7 @@ describe('the content of an answer', () => {
       fc.property(
         fc.uint8Array({ maxLength: 500 }),
         fc.integer({ min: 1, max: 70 }),
-        fc.integer({ min: 1, max: 80 }),
+        fc.integer({ min: 1, max: 1000 }),
         (bytes, cut, line) => {
           const text = Buffer.from(bytes)
             .toString('base64')

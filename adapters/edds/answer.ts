@@ -33,6 +33,7 @@ export interface AnswerReader {
   readonly attachment: string | null;
 }
 
+const EQUALS = 0x3d;
 const XOP = 'http://www.w3.org/2004/08/xop/include';
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n';
 
@@ -47,6 +48,8 @@ export function answerReader(options: AnswerOptions): AnswerReader {
   let inContent = 0;
   let digits = '';
   let padded = false;
+  /** There is white space between the digits. */
+  let spaced = false;
   let markup = '';
   let kept = 0;
   /** The last chunk ended within a tag. */
@@ -77,6 +80,27 @@ export function answerReader(options: AnswerOptions): AnswerReader {
       out.push(bytes);
     }
     digits = digits.slice(whole);
+  };
+  /** Whole groups of digits go to the decoder as they lie; whatever is not as simple as that goes the long way. */
+  const decodeBytes = (chunk: Uint8Array, from: number, end: number): void => {
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    let at = from;
+    if (digits !== '') {
+      at = Math.min(end, from + 4 - digits.length);
+      decode(bytes.toString('latin1', from, at));
+    }
+    const stop = end - ((end - at) % 4);
+    if (stop > at && digits === '' && !padded && !spaced) {
+      const padding = bytes[stop - 1] !== EQUALS ? 0 : bytes[stop - 2] === EQUALS ? 2 : 1;
+      const decoded = Buffer.from(bytes.toString('latin1', at, stop), 'base64');
+      if (decoded.length === ((stop - at) / 4) * 3 - padding) {
+        form = 'base64';
+        padded = padding > 0;
+        out.push(decoded);
+        at = stop;
+      } else spaced = true;
+    }
+    if (at < end) decode(bytes.toString('latin1', at, end));
   };
   const inside = (): boolean => inContent > 0 && stack.length > inContent;
 
@@ -141,7 +165,7 @@ export function answerReader(options: AnswerOptions): AnswerReader {
         if (!inTag && inContent > 0 && !inside() && (form === 'none' || form === 'base64')) {
           const tag = chunk.indexOf(0x3c, at);
           const end = tag < 0 ? chunk.length : tag;
-          if (end > at) decode(Buffer.from(chunk.buffer, chunk.byteOffset + at, end - at).toString('latin1'));
+          if (end > at) decodeBytes(chunk, at, end);
           at = end;
           if (at >= chunk.length) break;
         }

@@ -7,6 +7,7 @@ import { MpdError } from '../../src/mpd/index.js';
 export interface CachedFile {
   readonly path: string;
   readonly bytes: number;
+  /** Empty, and so like no other, where it was not asked for. */
   readonly sha256: Buffer;
 }
 
@@ -51,38 +52,41 @@ export function fileCache(options: CacheOptions) {
     }
   };
 
-  const receive = async (key: string, make: Make): Promise<CachedFile> => {
+  const receive = async (key: string, make: Make, { isHashed = true } = {}): Promise<CachedFile> => {
     const path = fileOf(key);
     const temporary = `${path}.${randomUUID()}.part`;
-    const hash = createHash('sha256');
+    const hash = isHashed ? createHash('sha256') : null;
     let bytes = 0;
     const handle = await open(temporary, 'wx', 0o600);
+    const sink = bufferedSink(handle);
     let taken: CachedFile | undefined;
     try {
       const given = await make({
-        async write(chunk) {
-          hash.update(chunk);
+        write(chunk) {
+          hash?.update(chunk);
           bytes += chunk.length;
-          await handle.write(chunk);
+          return sink.write(chunk);
         },
       });
+      await sink.end();
       await handle.close();
       taken = given ?? undefined;
       await evict(bytes);
       await rename(taken?.path ?? temporary, path);
       if (taken !== undefined) await rm(temporary, { force: true });
     } catch (error) {
+      await sink.end().catch(() => undefined);
       await handle.close().catch(() => undefined);
       await rm(temporary, { force: true });
       throw error;
     }
-    const made = taken === undefined ? { path, bytes, sha256: hash.digest() } : { ...taken, path };
+    const made = taken === undefined ? { path, bytes, sha256: hash?.digest() ?? Buffer.alloc(0) } : { ...taken, path };
     known.set(key, made);
     return made;
   };
 
   return {
-    /** Puts a file under a key that only its content told. */
+    /** Puts a file under a key, whatever is there; `isHashed` false: nobody will ask for its sum. */
     receive,
 
     /** The file if it is there. */
@@ -146,7 +150,46 @@ function isAlive(pid: number): boolean {
   }
 }
 
-const CHUNK = 128 * 1024;
+const WRITE_BYTES = 512 * 1024;
+
+/** Writes in large pieces, one of them at a time while the next is collected; twice {@link WRITE_BYTES} are held at most. */
+function bufferedSink(handle: FileHandle) {
+  let pieces: Uint8Array[] = [];
+  let size = 0;
+  let writing: Promise<void> | null = null;
+  let failure: Error | null = null;
+
+  const flush = async (): Promise<void> => {
+    await writing;
+    if (failure !== null) throw failure;
+    if (size === 0) return;
+    const [batch, length] = [pieces, size];
+    pieces = [];
+    size = 0;
+    writing = writeAll(handle, batch, length).catch((error: Error) => {
+      failure = error;
+    });
+  };
+  return {
+    async write(chunk: Uint8Array): Promise<void> {
+      pieces.push(chunk);
+      size += chunk.length;
+      if (size >= WRITE_BYTES) await flush();
+    },
+    async end(): Promise<void> {
+      await flush();
+      await writing;
+      if (failure !== null) throw failure;
+    },
+  };
+}
+
+async function writeAll(handle: FileHandle, pieces: readonly Uint8Array[], length: number): Promise<void> {
+  const { bytesWritten } = await handle.writev([...pieces]);
+  if (bytesWritten < length) await handle.writeFile(Buffer.concat(pieces).subarray(bytesWritten));
+}
+
+const CHUNK = 512 * 1024;
 
 /** Bytes of a cached file. It is opened with the first read, so that a stream that nobody reads holds nothing. */
 export function fileStream(file: CachedFile, signal: AbortSignal): AsyncIterable<Uint8Array> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMpdError, MpdError } from '../../src/mpd/index.js';
-import type { CachedFile, FileCache } from './cache.js';
+import type { CachedFile, FileCache, Receiver } from './cache.js';
 import { means } from './fault.js';
 import type { EddsService, FetchedPart } from './service.js';
 
@@ -25,13 +25,15 @@ export async function fetchPart(
   requestId: string,
   ordinal: number,
   signal: AbortSignal,
+  how: { readonly isHashed?: boolean } = {},
 ): Promise<StoredPart | 'missing' | 'later'> {
   for (let attempt = 1; ; attempt++) {
     let fetched: FetchedPart | undefined;
     try {
-      const file = await cache.receive(partKey(requestId, ordinal), async ({ write }) => {
+      const make = async ({ write }: Receiver): Promise<void> => {
         fetched = await service.fetch(requestId, ordinal, write, signal);
-      });
+      };
+      const file = await cache.receive(partKey(requestId, ordinal), make, how);
       return { ...fetched!, requestId, ordinal, file };
     } catch (error) {
       signal.throwIfAborted();
@@ -44,7 +46,7 @@ export async function fetchPart(
   }
 }
 
-/** All parts of a request that has ended well, in order; an error when one that must exist does not. */
+/** All parts of a request that has ended well, in order and without their sums; an error when one that must exist does not. */
 export async function* fetchParts(
   service: EddsService,
   cache: FileCache,
@@ -53,7 +55,7 @@ export async function* fetchParts(
 ): AsyncGenerator<StoredPart> {
   let expectMore = service.profile.last !== 'fault';
   for (let ordinal = 1; ; ordinal++) {
-    const part = await fetchPart(service, cache, requestId, ordinal, signal);
+    const part = await fetchPart(service, cache, requestId, ordinal, signal, { isHashed: false });
     if (typeof part === 'string') {
       const nothing = ordinal === 1 && service.profile.whenEmpty === 'none';
       if (part === 'missing' && (nothing || (!expectMore && ordinal > 1))) return;

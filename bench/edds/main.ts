@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
@@ -12,12 +12,15 @@ import { pino } from 'pino';
 import sax from 'sax';
 import { createBackend, migrations } from '../../adapters/edds/index.js';
 import { archiveOf } from '../../simulators/edds/archive/index.js';
+import type { HttpClient } from '../../src/client/index.js';
 import { type RawElement, readResponse, writeResponse } from '../../src/formats/edds-response/index.js';
 import type { Backend, Entry } from '../../src/gateway/backend.js';
+import type { ObjectRef } from '../../src/mal/index.js';
 import { createGuard } from '../../src/net/guard.js';
 import { type Store, storeMigrations } from '../../src/store/index.js';
 import { testStore } from '../../src/store/testing.js';
 import { printTable, timed, withMemory } from '../table.js';
+import { benchGateway, growthOf } from './gateway.js';
 
 /**
  * `npx tsx --expose-gc bench/edds/main.ts [--large]`: reading and writing response files against plain reading by `sax`, and
@@ -83,6 +86,15 @@ async function formats(): Promise<void> {
   );
 }
 
+interface Run {
+  readonly seconds: number;
+  /** Of this process, or of the gateway and this process. */
+  readonly cpu: number;
+  readonly bytes: number;
+  /** RSS, MiB; null = not measured. */
+  readonly growth: number | null;
+}
+
 async function endToEnd(packets: number, packetBytes: number | undefined): Promise<void> {
   const { child, wsdl } = await simulator(packetBytes);
   const url = wsdl.replace('?wsdl', '');
@@ -102,42 +114,83 @@ async function endToEnd(packets: number, packetBytes: number | undefined): Promi
     { store: store as Store, guard, log: pino({ level: 'silent' }), clock: () => BigInt(Date.now()) * 1_000_000n },
   );
   await backend.follow({ cursor: null, interest: null }, { signal: AbortSignal.timeout(30_000) });
+  const gateway = await benchGateway(wsdl);
   // One packet kind of each cycle of twenty has eight of them.
   const length = Math.ceil((packets / 8) * 20 * (INTERVAL / 1000));
-  const direct: { seconds: number; bytes: number }[] = [];
-  const through: { seconds: number; bytes: number; growth: number }[] = [];
-  const runs = packetBytes === undefined ? 3 : 1;
+  const runs = packetBytes === undefined ? 3 : 2;
+  const rows: Record<'bare SOAP client' | 'through the backend' | 'through a gateway, HTTP', Run[]> = {
+    'bare SOAP client': [],
+    'through the backend': [],
+    'through a gateway, HTTP': [],
+  };
+  const path = join(folder, 'received.xml');
   for (let run = 0; run < runs; run++) {
-    const begin = BEGIN + run;
-    const bare = await timed(() => bareClient(url, begin, begin + length, join(folder, 'direct.xml')));
-    direct.push({ seconds: bare.seconds, bytes: bare.value });
-    const entry = await virtual(backend, begin, begin + length);
-    const ours = await withMemory(() => timed(() => drain(backend, entry, join(folder, 'through.xml'))));
-    through.push({ seconds: ours.value.seconds, bytes: ours.value.value, growth: ours.growth });
+    // Windows of their own, so that nothing comes from a cache.
+    const begin = BEGIN + run * 10;
+    rows['bare SOAP client'].push(await measured(() => bareClient(url, begin, begin + length, path)));
+    await rm(path);
+    const entry = await virtual(backend, begin + 2, begin + 2 + length);
+    const ours = await withMemory(() => measured(() => drain(backend, entry, path)));
+    rows['through the backend'].push({ ...ours.value, growth: ours.growth });
+    await rm(path);
+    const ref = await virtualRef(gateway.client, begin + 4, begin + 4 + length);
+    const cpu = gateway.usage().cpu;
+    const whole = await growthOf(gateway, () =>
+      measured(async () => {
+        await pipeline(Readable.from((await gateway.client.getProduct(ref)).stream), createWriteStream(path));
+        return (await stat(path)).size;
+      }),
+    );
+    const all = whole.value.cpu + gateway.usage().cpu - cpu;
+    rows['through a gateway, HTTP'].push({ ...whole.value, cpu: all, growth: whole.growth });
+    await rm(path);
   }
-  const bare = direct.reduce((a, b) => (a.seconds < b.seconds ? a : b));
-  const ours = through.reduce((a, b) => (a.seconds < b.seconds ? a : b));
+  const least = (name: keyof typeof rows, what: 'seconds' | 'cpu') => Math.min(...rows[name].map((run) => run[what]));
+  const bare = { seconds: least('bare SOAP client', 'seconds'), cpu: least('bare SOAP client', 'cpu') };
+  const mib = rows['bare SOAP client'][0]!.bytes / 2 ** 20;
   console.log(
-    `\nbatch of ${packets} packets, ${(ours.bytes / 2 ** 20).toFixed(0)} MiB, submit to last byte on disk (best of ${runs})`,
+    `\nbatch of ${packets} packets, ${mib.toFixed(0)} MiB, submit to last byte on disk (best of ${runs}, load ${loadavg()[0]!.toFixed(1)})`,
   );
   printTable(
-    ['', 'seconds', 'MiB/s', 'ratio', 'RSS growth, MiB'],
-    [
-      ['bare SOAP client', bare.seconds, bare.bytes / 2 ** 20 / bare.seconds, 1, '-'],
-      [
-        'through the backend',
-        ours.seconds,
-        ours.bytes / 2 ** 20 / ours.seconds,
-        ours.seconds / bare.seconds,
-        Math.max(...through.map(({ growth }) => growth)),
-      ],
-    ],
+    ['', 'seconds', 'MiB/s', 'ratio', 'CPU s', 'ratio', 'RSS growth, MiB'],
+    Object.keys(rows).map((key) => {
+      const name = key as keyof typeof rows;
+      const [seconds, cpu] = [least(name, 'seconds'), least(name, 'cpu')];
+      const growth = rows[name].map((run) => run.growth).filter((value) => value !== null);
+      const most = growth.length === 0 ? '-' : Math.max(...growth);
+      return [name, seconds, mib / seconds, seconds / bare.seconds, cpu, cpu / bare.cpu, most];
+    }),
   );
+  await gateway.close();
   await backend.close();
   guard.close();
   await store.close();
   child.kill('SIGTERM');
   await once(child, 'exit');
+}
+
+/** Wall-clock and processor time of this process. */
+async function measured(work: () => Promise<number>): Promise<Run> {
+  const before = process.cpuUsage();
+  const { seconds, value } = await timed(work);
+  const { user, system } = process.cpuUsage(before);
+  return { seconds, cpu: (user + system) / 1e6, bytes: value, growth: null };
+}
+
+async function virtualRef(client: HttpClient, begin: number, end: number): Promise<ObjectRef> {
+  const content = { start: BigInt(begin) * 1_000_000n, end: BigInt(end) * 1_000_000n - 1n };
+  const apid = {
+    type: 'ValueSet' as const,
+    name: 'apid',
+    include: true,
+    values: [{ type: 'UShort' as const, value: 1444 }],
+  };
+  const productFilter = { productType: 'PktTmRaw', domain: null, sources: null, attributeFilter: [apid] };
+  for (let turn = 0; turn < 600; turn++) {
+    for await (const { metadata } of client.listProducts({ content, productFilter })) return metadata.productRef;
+    await sleep(100);
+  }
+  throw new Error('the packet kind is not in the catalogue of the gateway');
 }
 
 async function simulator(packetBytes: number | undefined): Promise<{ child: ChildProcess; wsdl: string }> {
