@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { type EddsSimulator, type EddsSimulatorOptions, startEddsSimulator } from '../../simulators/edds/index.js';
-import type { Backend } from '../../src/gateway/backend.js';
+import type { Backend, BackendDependencies } from '../../src/gateway/backend.js';
 import { createGuard } from '../../src/net/guard.js';
 import { type Store, storeMigrations } from '../../src/store/index.js';
 import { type TestStore, testStore } from '../../src/store/testing.js';
@@ -151,6 +151,7 @@ export async function openEdds(
   store: Store<EddsTables>,
   simulator: EddsSimulator,
   config: Record<string, unknown> = {},
+  more: Partial<BackendDependencies> = {},
 ): Promise<OpenedEdds> {
   const cache = await mkdtemp(join(tmpdir(), 'mpd-edds-'));
   const { site, ...rest } = config;
@@ -177,6 +178,7 @@ export async function openEdds(
       guard,
       log: pino({ level: process.env.EDDS_LOG ?? 'silent' }),
       clock: () => BigInt(Date.now()) * 1_000_000n,
+      ...more,
     },
   );
   const remove = () => rm(cache, { recursive: true, force: true });
