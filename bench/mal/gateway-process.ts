@@ -68,6 +68,7 @@ const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
 let turn = process.cpuUsage();
 let longest = 0;
+let watching = false;
 function watch(): void {
   const { user, system } = process.cpuUsage(turn);
   longest = Math.max(longest, user + system);
@@ -79,7 +80,8 @@ lines.on('line', (line) => {
   const [command, count, type] = line.split(' ');
   if (command === 'publish') add(Number(count), type!, 3);
   if (command !== 'delay') return;
-  if (longest === 0) watch();
+  if (!watching) watch();
+  watching = true;
   process.stdout.write(`${delay.max / 1e6} ${longest / 1000}\n`);
   delay.reset();
   longest = 0;

@@ -61,9 +61,18 @@ export interface MemoryOptions {
 
 export async function startMemoryProvider(options: MemoryOptions = {}): Promise<MemoryProvider> {
   const grammar = createGrammar(mpdRegistry);
-  const products = new Map(
-    (options.products ?? []).map((p) => [objectRefId(p.productMetadata.productRef), p] as const),
-  );
+  const products = new Map<string, Product>();
+  const byType = new Map<string, Map<string, Product>>();
+  const hold = (product: Product): void => {
+    const { productRef, productType } = product.productMetadata;
+    const id = objectRefId(productRef);
+    const before = products.get(id);
+    if (before !== undefined) byType.get(before.productMetadata.productType.name)!.delete(id);
+    const same = byType.get(productType.name) ?? new Map<string, Product>();
+    byType.set(productType.name, same.set(id, product));
+    products.set(id, product);
+  };
+  for (const product of options.products ?? []) hold(product);
   const orders = new Map<bigint, StandingOrder>();
   const reachable = options.reachable ?? ((uri) => uri.startsWith('file:///reachable'));
   let lastOrder = 1000n;
@@ -78,7 +87,9 @@ export async function startMemoryProvider(options: MemoryOptions = {}): Promise<
   const retrieval: Handlers<typeof ProductRetrieval, string> = {
     listProducts(query) {
       const passes = compileQuery(query);
-      const metadatas = [...products.values()].map((p) => p.productMetadata).filter((metadata) => passes(metadata));
+      const { productType } = query.productFilter;
+      const candidates = productType === null ? products : (byType.get(productType) ?? new Map<string, Product>());
+      const metadatas = [...candidates.values()].map((p) => p.productMetadata).filter((metadata) => passes(metadata));
       const limit = options.limit ?? 10_000;
       if (metadatas.length > limit) throw tooMany(limit, metadatas.length);
       return { metadatas };
@@ -160,7 +171,7 @@ export async function startMemoryProvider(options: MemoryOptions = {}): Promise<
     orders,
     put(product) {
       const metadata = product.productMetadata;
-      products.set(objectRefId(metadata.productRef), product);
+      hold(product);
       for (const [orderID, order] of orders) {
         if (!compileFilter(order.productFilter)(metadata)) continue;
         const info = { source: 'memory', domain: metadata.productRef.domain };

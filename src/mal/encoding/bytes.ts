@@ -2,7 +2,7 @@ import { badEncoding } from '../errors.js';
 
 export const NO_BYTES = new Uint8Array(0);
 
-const FIRST_SIZE = 1024;
+const FIRST_SIZE = 256;
 /** From this size on, a piece is kept by reference instead of copied. */
 const BY_REFERENCE = 16_384;
 /** Up to this length, text is copied faster here than by a call into the runtime. */
@@ -14,7 +14,7 @@ export class Sink {
   position = 0;
   /** Start, in `buffer`, of what is not yet in `pieces`. */
   private start = 0;
-  private readonly pieces: Uint8Array[] = [];
+  private pieces: Uint8Array[] = [];
   /** Bytes in `pieces`. */
   private cutAt = 0;
 
@@ -56,6 +56,14 @@ export class Sink {
       buffer[at + i] = unit;
     }
     return length;
+  }
+
+  /** Begins anew in the same memory: what `finish` gave is overwritten. */
+  rewind(): void {
+    this.position = 0;
+    this.start = 0;
+    this.cutAt = 0;
+    this.pieces = [];
   }
 
   /** Bytes so far. */

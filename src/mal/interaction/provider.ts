@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import type { Broker } from '../broker/broker.js';
 import type { Grammar } from '../encoding/grammar.js';
 import { isMalError, type MalError, malError } from '../errors.js';
@@ -74,15 +73,32 @@ export interface Provider {
 
 const LIMITS: ProviderLimits = { perConnection: 64, total: 4096 };
 
+const PATTERNS: Readonly<Record<MessageHeader['interactionType'], OperationDescriptor['pattern']>> = {
+  SEND: 'send',
+  SUBMIT: 'submit',
+  REQUEST: 'request',
+  INVOKE: 'invoke',
+  PROGRESS: 'progress',
+  PUBSUB: 'pubsub',
+};
+
 export function createProvider<P>(options: ProviderOptions<P>): Provider {
   const { grammar } = options;
   const log = options.log ?? noLog;
   const limits = { ...LIMITS, ...options.limits };
   const endpoints = new Map(options.endpoints.map((entry) => [entry.name, entry]));
+  const operations = new Map(
+    options.endpoints.map(({ service }) => [
+      service,
+      new Map(Object.values(service.operations).map((operation) => [operation.number, operation])),
+    ]),
+  );
   const replies = createReplies(grammar, options.now ?? Date.now);
   const busy = new Map<Channel, number>();
-  const gone = new AbortController();
-  setMaxListeners(0, gone.signal);
+  const ending: { reason: unknown; readonly listeners: Set<(reason: unknown) => void> } = {
+    reason: undefined,
+    listeners: new Set(),
+  };
   const idle: (() => void)[] = [];
   let inFlight = 0;
   let stopping = false;
@@ -136,7 +152,7 @@ export function createProvider<P>(options: ProviderOptions<P>): Provider {
         principal,
         operation,
         handler,
-        signal: gone.signal,
+        ending,
         toMalError,
       });
     } catch (error) {
@@ -165,14 +181,14 @@ export function createProvider<P>(options: ProviderOptions<P>): Provider {
       throw malError('Unsupported Area Version', `version ${header.areaVersion} of area ${area.name}`);
     }
     if (header.service !== service.number) throw malError('Unsupported Service', `service ${header.service}`);
-    const operation = Object.values(service.operations).find((one) => one.number === header.operation);
+    const operation = operations.get(service)?.get(header.operation);
     const offered =
       operation !== undefined &&
       (operation.pattern === 'pubsub' ? target.broker !== null : target.handlers.has(operation.name));
     if (!offered) {
       throw malError('Unsupported Operation', `operation ${operation?.name ?? header.operation} of ${service.name}`);
     }
-    if (operation.pattern !== header.interactionType.toLowerCase()) {
+    if (operation.pattern !== PATTERNS[header.interactionType]) {
       throw malError('Unsupported Operation', `${operation.name} is no ${header.interactionType}`);
     }
     return [target, operation];
@@ -204,7 +220,10 @@ export function createProvider<P>(options: ProviderOptions<P>): Provider {
       stopping = true;
       if (inFlight === 0) return;
       const done = new Promise<void>((resolve) => idle.push(resolve));
-      const timer = setTimeout(() => gone.abort(malError('Shutdown', 'this provider is being stopped')), graceMs);
+      const timer = setTimeout(() => {
+        ending.reason = malError('Shutdown', 'this provider is being stopped');
+        for (const listener of [...ending.listeners]) listener(ending.reason);
+      }, graceMs);
       await Promise.race([done, new Promise((resolve) => setTimeout(resolve, graceMs + 1000).unref())]);
       clearTimeout(timer);
     },

@@ -1,9 +1,17 @@
+import type { Encoding } from '../encoding/encoding.js';
 import type { Grammar } from '../encoding/grammar.js';
 import { type MalError, malError } from '../errors.js';
-import { type Channel, decodeBody, type IncomingMessage } from '../message.js';
+import { type Channel, decodeBody, type IncomingMessage, type MessageHeader, type Peer } from '../message.js';
 import type { BodyDescriptor, OperationDescriptor, RegisteredType } from '../schema/index.js';
 import type { AnyHandler, ProgressInteraction } from './handlers.js';
 import type { Replies } from './replies.js';
+
+/** Tells interactions under way that the provider stops. */
+export interface Ending {
+  /** What they are aborted with; undefined while the provider goes on. */
+  readonly reason: unknown;
+  readonly listeners: Set<(reason: unknown) => void>;
+}
 
 export interface ServeOptions<P> {
   readonly grammar: Grammar;
@@ -13,7 +21,7 @@ export interface ServeOptions<P> {
   readonly principal: P;
   readonly operation: Exclude<OperationDescriptor, { readonly pattern: 'pubsub' }>;
   readonly handler: AnyHandler<P>;
-  readonly signal: AbortSignal;
+  readonly ending: Ending;
   readonly toMalError: (error: unknown, operation: OperationDescriptor) => MalError;
 }
 
@@ -32,47 +40,105 @@ export async function serve<P>(options: ServeOptions<P>): Promise<void> {
   const { header } = message;
   const stages = stagesOf(operation);
   const { value, encoding } = decodeBody(grammar, channel, stages.input, message.body);
-  const abort = new AbortController();
-  const stop = (): void => abort.abort(options.signal.reason);
-  options.signal.addEventListener('abort', stop);
-  const forget = channel.onClose(() => abort.abort(malError('Destination Lost', 'the consumer is gone')));
-  let acknowledged = false;
-  const reply = (stage: number, type: BodyDescriptor, body: unknown): Promise<void> =>
-    replies.body(channel, encoding, header, stage, type, body);
-
-  const interaction: ProgressInteraction<P, unknown, unknown> = {
-    principal: options.principal,
-    header,
-    peer: channel.peer,
-    signal: abort.signal,
-    async ack(body) {
-      if (stages.ack === null || acknowledged) throw new Error(`${operation.name}: no acknowledgement is due`);
-      acknowledged = true;
-      await reply(2, stages.ack, body);
-    },
-    async update(body) {
-      if (stages.update === null || !acknowledged) throw new Error(`${operation.name}: no update is due`);
-      await reply(3, stages.update, body);
-    },
-  };
+  const served = new Served(options, stages, encoding);
   try {
-    const result = await options.handler(value as never, interaction);
-    if (stages.ack !== null && !acknowledged) await interaction.ack({});
-    if (stages.final !== null) await reply(stages.finalStage, stages.final, result ?? {});
+    const result = await options.handler(value as never, served);
+    if (stages.ack !== null && !served.acknowledged) await served.ack({});
+    if (stages.final !== null) {
+      await replies.body(channel, encoding, header, stages.finalStage, stages.final, result ?? {});
+    }
   } catch (thrown) {
     const error = options.toMalError(thrown, operation);
     if (stages.final === null || !channel.open) return;
-    const stage = stages.ack === null || acknowledged ? stages.finalStage : 2;
+    const stage = stages.ack === null || served.acknowledged ? stages.finalStage : 2;
     await replies.error(channel, encoding, header, stage, error, declaredExtra(operation, error));
   } finally {
-    options.signal.removeEventListener('abort', stop);
-    forget();
+    served.end();
+  }
+}
+
+/** One interaction as its handler sees it; the signal, which costs more than all the rest, is made when it is looked at. */
+class Served<P> implements ProgressInteraction<P, unknown, unknown> {
+  acknowledged = false;
+  private control: AbortController | null = null;
+  private forget: (() => void) | null = null;
+
+  constructor(
+    private readonly options: ServeOptions<P>,
+    private readonly stages: Stages,
+    private readonly encoding: Encoding,
+  ) {}
+
+  get principal(): P {
+    return this.options.principal;
+  }
+
+  get header(): MessageHeader {
+    return this.options.message.header;
+  }
+
+  get peer(): Peer {
+    return this.options.channel.peer;
+  }
+
+  get signal(): AbortSignal {
+    this.control ??= this.watch();
+    return this.control.signal;
+  }
+
+  readonly ack = async (body: unknown): Promise<void> => {
+    const { ack } = this.stages;
+    if (ack === null || this.acknowledged) {
+      throw new Error(`${this.options.operation.name}: no acknowledgement is due`);
+    }
+    this.acknowledged = true;
+    await this.reply(2, ack, body);
+  };
+
+  readonly update = async (body: unknown): Promise<void> => {
+    const { update } = this.stages;
+    if (update === null || !this.acknowledged) throw new Error(`${this.options.operation.name}: no update is due`);
+    await this.reply(3, update, body);
+  };
+
+  end(): void {
+    this.forget?.();
+  }
+
+  private reply(stage: number, type: BodyDescriptor, body: unknown): Promise<void> {
+    const { replies, channel } = this.options;
+    return replies.body(channel, this.encoding, this.header, stage, type, body);
+  }
+
+  private watch(): AbortController {
+    const { channel, ending } = this.options;
+    const control = new AbortController();
+    const stop = (reason: unknown): void => control.abort(reason);
+    ending.listeners.add(stop);
+    if (ending.reason !== undefined) stop(ending.reason);
+    const forget = channel.onClose(() => stop(malError('Destination Lost', 'the consumer is gone')));
+    this.forget = () => {
+      ending.listeners.delete(stop);
+      forget();
+    };
+    return control;
   }
 }
 
 const NOTHING: BodyDescriptor = { fields: [] };
 
+const known = new WeakMap<OperationDescriptor, Stages>();
+
 function stagesOf(operation: ServeOptions<unknown>['operation']): Stages {
+  let stages = known.get(operation);
+  if (stages === undefined) {
+    stages = createStages(operation);
+    known.set(operation, stages);
+  }
+  return stages;
+}
+
+function createStages(operation: ServeOptions<unknown>['operation']): Stages {
   const none = { ack: null, update: null, final: null, finalStage: 0 };
   switch (operation.pattern) {
     case 'send':

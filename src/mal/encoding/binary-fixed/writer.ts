@@ -9,6 +9,11 @@ export class FixedWriter implements Writer {
   readonly encodingId = 0;
   private readonly sink = new Sink();
 
+  /** Begins anew in the same memory: what `finish` gave is overwritten. */
+  rewind(): void {
+    this.sink.rewind();
+  }
+
   private room(size: number): Buffer {
     this.sink.reserve(size);
     this.sink.position += size;

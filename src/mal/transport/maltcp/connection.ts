@@ -5,12 +5,15 @@ import type { Channel, IncomingMessage, Log, MessageHeader, OutgoingMessage, Pee
 import { fromMs } from '../../types/index.js';
 import type { TransportLimits } from '../limits.js';
 import { Frames } from './frames.js';
-import { type DecodedHeader, decodeHeader, encodeHeader, VERSION } from './header.js';
+import { type DecodedHeader, decodeHeader, headerBytes, VERSION } from './header.js';
 
 /** Above this, {@link Channel.send} waits for the peer. */
 const HIGH_WATER = 1024 * 1024;
-/** Up to this, header and body go out as one piece. */
+/** Up to this, header and body are copied behind what else goes out in the same turn. */
 const SMALL_MESSAGE = 16_384;
+/** What is allocated at a time for small messages. */
+const BATCH = 32_768;
+const NOTHING = Buffer.alloc(0);
 
 export interface ConnectionOptions {
   readonly encodings: readonly Encoding[];
@@ -37,6 +40,12 @@ export class Connection implements Channel {
   private queuedMessages = 0;
   private pauses = 0;
   private corked = false;
+  /** Small messages that go out at the end of this turn: the bytes of `batch` between the two places. */
+  private batch = NOTHING;
+  private batchStart = 0;
+  private batchEnd = 0;
+  private batched = 0;
+  private readonly missing: { readonly from: string; readonly to: string; readonly now: bigint };
   private reason = 'closed by the peer';
 
   constructor(
@@ -50,6 +59,13 @@ export class Connection implements Channel {
     };
     this.remoteRoot = rootUri(this.peer.address, this.peer.port);
     this.encodings = options.encodings;
+    this.missing = {
+      from: this.remoteRoot,
+      to: options.localRoot,
+      get now() {
+        return fromMs(options.now());
+      },
+    };
     const { limits } = options;
     this.frames = new Frames(limits.message, {
       held: () => this.pauses > 0,
@@ -80,10 +96,18 @@ export class Connection implements Channel {
     if (this.encodings.length > 1) this.encodings = [encoding];
   }
 
-  async send(message: OutgoingMessage): Promise<void> {
-    if (!this.open) throw lost(this.reason);
-    this.write(message);
-    while (this.socket.writableLength > HIGH_WATER) {
+  send(message: OutgoingMessage): Promise<void> {
+    if (!this.open) return Promise.reject(lost(this.reason));
+    try {
+      this.write(message);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.unsent > HIGH_WATER ? this.drained() : SENT;
+  }
+
+  private async drained(): Promise<void> {
+    while (this.unsent > HIGH_WATER) {
       await new Promise<void>((resolve) => this.waiting.push(resolve));
       if (!this.open) throw lost(this.reason);
     }
@@ -92,8 +116,8 @@ export class Connection implements Channel {
   offer(message: OutgoingMessage): boolean {
     if (!this.open) return false;
     const { queuedBytes, queuedMessages } = this.options.limits;
-    if (this.socket.writableLength > queuedBytes || this.queuedMessages >= queuedMessages) {
-      this.close(`the peer leaves ${this.queuedMessages} messages, ${this.socket.writableLength} bytes unread`);
+    if (this.unsent > queuedBytes || this.queuedMessages >= queuedMessages) {
+      this.close(`the peer leaves ${this.queuedMessages} messages, ${this.unsent} bytes unread`);
       return false;
     }
     this.write(message);
@@ -120,6 +144,7 @@ export class Connection implements Channel {
   /** Ends the connection once everything written has gone out. */
   end(): void {
     this.reason = 'closed here';
+    this.flush();
     this.socket.end();
   }
 
@@ -129,29 +154,62 @@ export class Connection implements Channel {
     return () => this.closeListeners.delete(listener);
   }
 
+  /** Bytes that the peer has not taken. */
+  private get unsent(): number {
+    return this.socket.writableLength + this.batchEnd - this.batchStart;
+  }
+
   private write({ header, body, encoding }: OutgoingMessage): void {
-    const size = body.reduce((sum, piece) => sum + piece.length, 0);
-    const head = encodeHeader(header, encoding.id, size);
+    let size = 0;
+    for (const piece of body) size += piece.length;
+    const head = headerBytes(header, encoding.id, size);
     if (!this.corked) {
       this.corked = true;
       this.socket.cork();
       process.nextTick(() => {
         this.corked = false;
+        this.flush();
         this.socket.uncork();
       });
     }
     this.queuedMessages++;
-    const sent = (): void => {
-      this.queuedMessages--;
-    };
-    if (size <= SMALL_MESSAGE) {
-      this.socket.write(body.length === 0 ? head : Buffer.concat([head, ...body], head.length + size), sent);
+    if (head.length + size <= SMALL_MESSAGE) {
+      this.reserve(head.length + size);
+      this.copy(head);
+      for (const piece of body) this.copy(piece);
+      this.batched++;
       return;
     }
-    this.socket.write(head);
-    body.forEach((piece, i) => {
-      if (i === body.length - 1) this.socket.write(piece, sent);
+    this.flush();
+    const pieces = [Uint8Array.from(head), ...body];
+    pieces.forEach((piece, i) => {
+      if (i === pieces.length - 1) this.socket.write(piece, () => this.queuedMessages--);
       else this.socket.write(piece);
+    });
+  }
+
+  private reserve(size: number): void {
+    if (this.batchEnd + size <= this.batch.length) return;
+    this.flush();
+    if (this.batchEnd + size <= this.batch.length) return;
+    this.batch = Buffer.allocUnsafeSlow(BATCH);
+    this.batchStart = 0;
+    this.batchEnd = 0;
+  }
+
+  private copy(bytes: Uint8Array): void {
+    this.batch.set(bytes, this.batchEnd);
+    this.batchEnd += bytes.length;
+  }
+
+  private flush(): void {
+    if (this.batched === 0) return;
+    const count = this.batched;
+    const bytes = this.batch.subarray(this.batchStart, this.batchEnd);
+    this.batched = 0;
+    this.batchStart = this.batchEnd;
+    this.socket.write(bytes, () => {
+      this.queuedMessages -= count;
     });
   }
 
@@ -183,10 +241,10 @@ export class Connection implements Channel {
 
   /** Null when the header cannot be read; the length in front of it keeps the stream in step. */
   private header(frame: Buffer): DecodedHeader | null {
-    const missing = { from: this.remoteRoot, to: this.options.localRoot, now: fromMs(this.options.now()) };
     try {
-      const decoded = decodeHeader(frame, missing);
+      const decoded = decodeHeader(frame, this.missing);
       const { header } = decoded;
+      if (header.from.includes('://') && header.to.includes('://')) return decoded;
       return {
         ...decoded,
         header: {
@@ -232,5 +290,7 @@ const expand = (uri: string, root: string): string => (uri.includes('://') ? uri
 
 export const rootUri = (host: string, port: number): string =>
   `maltcp://${host.includes(':') ? `[${host}]` : host}:${port}`;
+
+const SENT = Promise.resolve();
 
 const lost = (reason: string): MalError => malError('Destination Lost', reason);

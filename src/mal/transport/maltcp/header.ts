@@ -2,6 +2,7 @@ import type { InteractionType, NamedValue } from '../../area.js';
 import { malArea, NamedValue as NamedValueType } from '../../area.js';
 import { FixedReader } from '../../encoding/binary-fixed/reader.js';
 import { FixedWriter } from '../../encoding/binary-fixed/writer.js';
+import { asBuffer } from '../../encoding/bytes.js';
 import { createGrammar } from '../../encoding/grammar.js';
 import { badEncoding } from '../../errors.js';
 import type { MessageHeader } from '../../message.js';
@@ -57,15 +58,26 @@ const SDU: readonly (readonly [InteractionType, number])[] = [
   ['PUBSUB', 9],
   ['PUBSUB', 10],
 ];
-const SDU_NUMBERS = new Map(SDU.map(([type, stage], number) => [`${type} ${stage}`, number]));
+/** By type, then by stage. */
+const SDU_NUMBERS = Object.fromEntries(SDU.map(([type]) => [type, [] as number[]])) as Record<
+  InteractionType,
+  number[]
+>;
+for (const [number, [type, stage]] of SDU.entries()) SDU_NUMBERS[type][stage] = number;
 
 const supplement = createGrammar(createRegistry([malArea])).codec(NamedValueType);
 
 /** The header of a message whose body has `bodySize` bytes. */
-export function encodeHeader(header: MessageHeader, encodingId: number, bodySize: number): Uint8Array {
-  const sdu = SDU_NUMBERS.get(`${header.interactionType} ${header.interactionStage}`);
+export const encodeHeader = (header: MessageHeader, encodingId: number, bodySize: number): Uint8Array =>
+  Uint8Array.from(headerBytes(header, encodingId, bodySize));
+
+const writer = new FixedWriter();
+
+/** As {@link encodeHeader}, in memory that the next call uses again. */
+export function headerBytes(header: MessageHeader, encodingId: number, bodySize: number): Uint8Array {
+  const sdu = SDU_NUMBERS[header.interactionType][header.interactionStage];
   if (sdu === undefined) throw badEncoding(`no stage ${header.interactionStage} in ${header.interactionType}`);
-  const writer = new FixedWriter();
+  writer.rewind();
   writer.uinteger(0);
   writer.uoctet((VERSION << 5) | sdu);
   writer.ushort(header.area);
@@ -83,7 +95,8 @@ export function encodeHeader(header: MessageHeader, encodingId: number, bodySize
   writer.text(header.to);
   writer.time(header.timestamp, false);
   if (authenticated) writer.blob(header.authenticationId);
-  const bytes = Buffer.concat(writer.finish());
+  const pieces = writer.finish();
+  const bytes = pieces.length === 1 ? asBuffer(pieces[0]!) : Buffer.concat(pieces);
   bytes.writeUInt32BE(bytes.length + bodySize, 0);
   return bytes;
 }
