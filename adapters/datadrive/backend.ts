@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import type { Backend, BackendFactory } from '../../src/gateway/backend.js';
+import type { Examinable } from '../../src/gateway/examine.js';
 import { bundledMapping, loadMapping } from '../../src/mapping/index.js';
 import { invalid } from '../../src/mpd/index.js';
 import type { AllowRule, Guard } from '../../src/net/guard.js';
 import type { Store } from '../../src/store/index.js';
 import { createCatalogue } from './catalogue.js';
 import { bodiesOf, type DataDriveConfig, dataDriveConfig } from './config.js';
+import { examine } from './examine.js';
 import { createFollower } from './follow.js';
 import { dataDriveHealth } from './health.js';
 import { createHttp } from './http.js';
@@ -14,6 +16,7 @@ import { createLogin } from './login.js';
 import { openFile } from './open.js';
 import { pepSource } from './pep.js';
 import { createPoller } from './poll.js';
+import { createQueue } from './queue.js';
 import { s3Source } from './s3.js';
 import type { ObjectType } from './schema.js';
 import { createSearch } from './search.js';
@@ -36,9 +39,10 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
   const seen = createSeen((store as Store<DataDriveTables>).db, config.id);
   const follower = createFollower(index, seen, createPoller(index, seen, clock), config.feed, log);
   const closing = new AbortController();
-  let listening: Promise<void> | undefined;
+  const queue = config.queue ? createQueue(config.queue, guard) : null;
+  let listening: Promise<unknown> | undefined;
 
-  const backend: Backend = {
+  const backend: Backend & Examinable = {
     id: config.id,
     domains: [config.domain],
     capabilities: {
@@ -51,18 +55,20 @@ export const createBackend: BackendFactory = async (entry, { store, log: parentL
     open: (ref, options) => openFile(index, bytes, ref, options),
     follow(request, { signal }) {
       // Whoever follows needs the feed; the other gateways on this database do not.
-      if (config.middleware && login)
-        listening ??= listen({
-          ...{ config: config.middleware, login, guard, log, signal: closing.signal },
-          onEvent: follower.event,
-          onGap: follower.gap,
-        });
+      const { event: onEvent, gap: onGap, hint: onHint } = follower;
+      const common = { guard, log, signal: closing.signal, onEvent, onGap };
+      listening ??= Promise.all([
+        config.middleware && login && listen({ ...common, config: config.middleware, login }),
+        queue?.listen({ ...common, onHint }),
+      ]);
       return follower.follow(request, AbortSignal.any([signal, closing.signal]));
     },
     check: () => dataDriveHealth(index, bytes),
+    examine: (signal) => examine({ config, search, bytes, http, login, queue, products: mapping.products }, signal),
     async close() {
       closing.abort();
       await listening;
+      queue?.close();
       bytes.close();
     },
   };
@@ -82,8 +88,16 @@ function bytesOf(
 
 /** Hosts that the configuration names, and no others. */
 export function rulesOf(config: DataDriveConfig): readonly AllowRule[] {
-  const { elasticsearch, s3, pep, middleware, login } = config;
-  const urls = [elasticsearch.url, s3?.endpoint, pep?.url, middleware?.url, login?.cam?.url, ...(pep?.links ?? [])];
+  const { elasticsearch, s3, pep, middleware, queue, login } = config;
+  const urls = [
+    elasticsearch.url,
+    s3?.endpoint,
+    pep?.url,
+    middleware?.url,
+    queue?.url,
+    login?.cam?.url,
+    ...(pep?.links ?? []),
+  ];
   const rules = urls.flatMap((text): readonly AllowRule[] => {
     if (text === undefined) return [];
     const { protocol, hostname, port } = new URL(text.includes('://') ? text : `https://${text}`);

@@ -81,26 +81,15 @@ async function readCatalogue(
   objectTypes: readonly ObjectType[],
 ): Promise<Catalogue> {
   const signal = AbortSignal.timeout(config.elasticsearch.timeout);
-  const answer = await search.call<AliasAnswer>('GET', '/_alias', undefined, signal);
-  const indicesOf = new Map<string, string[]>();
-  for (const [index, { aliases }] of Object.entries(answer)) {
-    const names = Object.keys(aliases);
-    for (const name of names.length > 0 ? names : [index])
-      if (PLAIN.test(name) && isWanted(name, config.elasticsearch.aliases)) append(indicesOf, name, index);
-  }
-  if (indicesOf.size === 0)
+  const named = await readAliases(search, signal);
+  const indicesOf = [...named].filter(([name]) => isWanted(name, config.elasticsearch.aliases));
+  if (indicesOf.length === 0)
     throw fault('no alias of the index fits the configuration (elasticsearch.aliases)', 'target-down');
   const tables = new Map<string, FieldTable>();
   const byIndex = new Map<string, FieldTable>();
   for (const [alias, indices] of indicesOf) {
-    const mappings = await search.call<MappingAnswer>(
-      'GET',
-      `/${encodeURIComponent(alias)}/_mapping`,
-      undefined,
-      signal,
-    );
-    const found = indices.map((index) => readFields(mappings[index]?.mappings.properties ?? {}));
-    const merged = merge(found);
+    const found = await readTables(alias, indices, search, signal);
+    const merged = mergeTables(found);
     if (!merged.has(config.fields.id)) continue;
     tables.set(alias, merged);
     for (const [i, index] of indices.entries()) byIndex.set(index, found[i] ?? merged);
@@ -118,6 +107,32 @@ async function readCatalogue(
   return { aliases, tables, typesOf, knowsType, fieldsOfIndex, rules, declared, mapper: productMapper(rules) };
 }
 
+/** Names for the path of a search, each with its indices; an index without an alias stands for itself. */
+export async function readAliases(
+  search: SearchClient,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const answer = await search.call<AliasAnswer>('GET', '/_alias', undefined, signal);
+  const indicesOf = new Map<string, string[]>();
+  for (const [index, { aliases }] of Object.entries(answer)) {
+    const names = Object.keys(aliases);
+    for (const name of names.length > 0 ? names : [index]) if (PLAIN.test(name)) append(indicesOf, name, index);
+  }
+  return indicesOf;
+}
+
+/** Fields of each index of an alias. */
+export async function readTables(
+  alias: string,
+  indices: readonly string[],
+  search: SearchClient,
+  signal: AbortSignal,
+): Promise<readonly FieldTable[]> {
+  const path = `/${encodeURIComponent(alias)}/_mapping`;
+  const mappings = await search.call<MappingAnswer>('GET', path, undefined, signal);
+  return indices.map((index) => readFields(mappings[index]?.mappings.properties ?? {}));
+}
+
 const append = (map: Map<string, string[]>, key: string, value: string): void => {
   const list = map.get(key);
   if (list) list.push(value);
@@ -125,7 +140,7 @@ const append = (map: Map<string, string[]>, key: string, value: string): void =>
 };
 
 /** Without a list every alias is looked at, save the server's own. */
-function isWanted(name: string, patterns: readonly string[] | undefined): boolean {
+export function isWanted(name: string, patterns: readonly string[] | undefined): boolean {
   if (!patterns) return !name.startsWith('.');
   return patterns.some((pattern) => {
     const parts = pattern.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
@@ -134,7 +149,7 @@ function isWanted(name: string, patterns: readonly string[] | undefined): boolea
 }
 
 /** Fields of several indices under one alias; where they differ, nothing can be relied on. */
-function merge(
+export function mergeTables(
   tables: readonly FieldTable[],
 ): Map<string, FieldTable extends ReadonlyMap<string, infer I> ? I : never> {
   const merged = new Map(tables[0] ?? []);
@@ -196,7 +211,7 @@ function rulesFor(
   // A rule without conditions takes what nothing else took.
   const special = products.types.filter(({ when }) => when !== undefined);
   const general = products.types.filter(({ when }) => when === undefined);
-  return { common: products.common, types: [...special, ...generated, ...general] };
+  return { ...products, types: [...special, ...generated, ...general] };
 }
 
 const SYSTEM = ['ocs_package_id', 'ocs_path', 'group_id', 'overlay_id'];

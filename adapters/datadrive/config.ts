@@ -62,6 +62,8 @@ const login = z.strictObject({
   cam: z.strictObject({ url, username: text, password: text }).optional(),
 });
 
+const REMOVED = ['OBJ_REMOVED_FROM_INDEX', 'OBJ_REMOVED_DELETED'];
+
 const schema = z.strictObject({
   id: text,
   domain: z.array(text),
@@ -76,13 +78,29 @@ const schema = z.strictObject({
   middleware: z
     .strictObject({
       url,
+      /** A feed that answers no ping for so long is connected anew; the public client pings every 5 s. */
+      silence: duration.default(15_000),
       /** Values of `package_dataset_event` that mean the file is gone. */
-      removed: z.array(text).default(['OBJ_REMOVED_FROM_INDEX', 'OBJ_REMOVED_DELETED']),
+      removed: z.array(text).default(REMOVED),
+    })
+    .optional(),
+  /** A queue (SQS) that the event topic or the buckets of the site fill; with the middleware or instead of it. */
+  queue: z
+    .strictObject({
+      url,
+      region: text.default('us-gov-west-1'),
+      accessKeyId: text.optional(),
+      secretAccessKey: text.optional(),
+      sessionToken: text.optional(),
+      /** Event names that mean the file is gone. */
+      removed: z.array(text).default(REMOVED),
     })
     .optional(),
   login: login.optional(),
   /** Each package becomes a further part of the domain; otherwise all products have the backend's domain. */
   packageDomains: z.boolean().default(true),
+  /** Of documents with one full name in one package only the newest is a product; `all`: each is one. */
+  duplicates: z.enum(['newest', 'all']).default('newest'),
   /** Only these packages, by name. */
   packages: z.array(text).min(1).optional(),
   /** Names of the system fields at this site. */

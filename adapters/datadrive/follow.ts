@@ -16,11 +16,16 @@ const WIDE_MS = 60_000;
 /** An event may come before its document is searchable: documented are up to five minutes. */
 const PATIENCE_MS = 300_000;
 const MOST_NAMED = 5000;
+/** So often, and for so long after a hint. */
+const HURRY_MS = 500;
+const HURRIED_MS = 30_000;
 
 export interface Follower {
   follow(request: FollowRequest, signal: AbortSignal): Promise<FollowResult>;
   /** The feed named a file. */
   event(event: FeedEvent): void;
+  /** Something happened to some file: the index is asked often for a while, until it shows. */
+  hint(): void;
   /** Something may have been missed: look back as far as the index lags. */
   gap(): void;
 }
@@ -41,6 +46,8 @@ export function createFollower(
   let wideAt = Number.NEGATIVE_INFINITY;
   let sweptAt = Number.NEGATIVE_INFINITY;
   let polledAt = Number.NEGATIVE_INFINITY;
+  let hurriedUntil = Number.NEGATIVE_INFINITY;
+  const pollMs = (): number => (performance.now() < hurriedUntil ? Math.min(feed.poll, HURRY_MS) : feed.poll);
 
   async function look(signal: AbortSignal): Promise<void> {
     const now = performance.now();
@@ -50,7 +57,7 @@ export function createFollower(
     } else if (now - wideAt >= WIDE_MS) {
       await poller.recent(feed.lag, signal);
       [wideAt, polledAt] = [now, now];
-    } else if (now - polledAt >= feed.poll) {
+    } else if (now - polledAt >= pollMs()) {
       await poller.recent(feed.overlap, signal);
       polledAt = now;
     }
@@ -96,12 +103,17 @@ export function createFollower(
         if (last) return { changes: await changesOf(index, rows, since, signal), cursor: String(last.seq) };
         const left = end - performance.now();
         if (left <= 0) return { changes: [], cursor: String(since) };
-        await pause(Math.min(left, named.size > 0 ? Math.min(feed.poll, 500) : feed.poll), signal);
+        await pause(Math.min(left, named.size > 0 ? Math.min(feed.poll, HURRY_MS) : pollMs()), signal);
       }
     },
     event(event) {
       if (named.size < MOST_NAMED)
         named.set(event.id, { until: performance.now() + PATIENCE_MS, removed: event.removed });
+      wake();
+    },
+    hint() {
+      hurriedUntil = performance.now() + HURRIED_MS;
+      polledAt = Number.NEGATIVE_INFINITY;
       wake();
     },
     gap() {

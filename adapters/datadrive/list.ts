@@ -4,6 +4,7 @@ import { invalid } from '../../src/mpd/index.js';
 import type { CatalogueSource } from './catalogue.js';
 import type { DataDriveConfig } from './config.js';
 import { entryOf, type FileRecord, recordOf, versionOf } from './entry.js';
+import { olderNamesakes } from './namesakes.js';
 import { alwaysClauses, anyOf, type Clause, searchFor } from './query.js';
 import { textOf } from './record.js';
 import { type Hit, isLostView, type SearchClient, viewClause } from './search.js';
@@ -153,7 +154,7 @@ function parsePosition(text: string): Position {
   return { at: Number(match[1]), id: match[2] ?? '' };
 }
 
-/** Entries of hits, index by index; null for what is no product. An object type not seen before is looked up once. */
+/** Entries of hits, index by index; null for what is no product, or not the newest of its name. An object type not seen before is looked up once. */
 export async function entriesOf(
   index: Index,
   hits: readonly Hit[],
@@ -163,7 +164,11 @@ export async function entriesOf(
   const now = await catalogue.current(signal);
   const isKnown = ({ _source }: Hit): boolean => now.knowsType(textOf(_source, config.fields.type) ?? '');
   const known = hits.every(isKnown) ? now : await catalogue.again(signal);
-  return hits.map((hit) => entryOf(hit, known, config));
+  const older = await olderNamesakes(index, hits, signal);
+  return hits.map((hit) => {
+    const entry = entryOf(hit, known, config);
+    return entry === null || older.has(entry.metadata.productRef.key) ? null : entry;
+  });
 }
 
 const GET_PAGE = 500;

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { MpdError } from '../../src/mpd/index.js';
 import type { DataDriveConfig } from './config.js';
 import { discard, fault, type Http, readText } from './http.js';
 import type { Login } from './login.js';
@@ -45,7 +46,13 @@ export function pepSource(config: NonNullable<DataDriveConfig['pep']>, http: Htt
       ...(offset > 0 && { range: `bytes=${offset}-` }),
       ...(etag !== null && { 'if-match': `"${etag}"` }),
     };
-    return http(link, { headers, signal });
+    try {
+      return await http(link, { headers, signal });
+    } catch (error) {
+      if (!(error instanceof MpdError) || error.class !== 'refuse') throw error;
+      const { origin } = new URL(link);
+      throw fault(`the data endpoint sends to ${origin}, which pep.links does not list`, 'refuse', error);
+    }
   }
 
   return {
@@ -89,7 +96,9 @@ function answerOf(response: IncomingMessage, { offset, etag }: FetchOptions): An
   }
   if (status !== 200 && status !== 206) {
     discard(response);
-    throw fault(`the data endpoint answered ${status}`, status === 403 ? 'target-down' : 'retry');
+    if (status === 403)
+      throw fault('the data endpoint answered 403: the login may not read it, or its link has expired', 'target-down');
+    throw fault(`the data endpoint answered ${status}`);
   }
   const shown = bareEtag(response.headers.etag);
   if (etag !== null && shown !== null && shown !== etag) {

@@ -1,5 +1,6 @@
 import { type FileRecord, recordOf } from './entry.js';
 import { findIds, type Index, readPages } from './list.js';
+import { olderNamesakes } from './namesakes.js';
 import { alwaysClauses } from './query.js';
 import type { Hit } from './search.js';
 import type { Seen } from './seen.js';
@@ -19,15 +20,22 @@ export interface Poller {
 export function createPoller(index: Index, seen: Seen, now: () => bigint): Poller {
   const { config } = index;
   const { fields } = config;
-  const source = [fields.id, fields.url, fields.updated, fields.package, fields.etag, fields.size];
+  const source = [fields.id, fields.url, fields.updated, fields.package, fields.etag, fields.size, fields.fullName];
 
   const capMs = (): bigint => now() / 1_000_000n;
 
   const page = { position: null, size: config.elasticsearch.pageSize, source };
 
-  async function recordsOf(hits: readonly Hit[], signal: AbortSignal): Promise<readonly FileRecord[]> {
+  /** Takes down the products among the hits. What a newer document of the same name stands for is gone. */
+  async function note(hits: readonly Hit[], signal: AbortSignal): Promise<readonly FileRecord[]> {
     const catalogue = await index.catalogue.current(signal);
-    return hits.map((hit) => recordOf(hit, catalogue, config)).filter((record) => record !== null);
+    const older = await olderNamesakes(index, hits, signal);
+    const records = hits
+      .map((hit) => recordOf(hit, catalogue, config))
+      .filter((record) => record !== null && !older.has(record.id)) as readonly FileRecord[];
+    await seen.note(records, capMs());
+    if (older.size > 0) await seen.gone([...older]);
+    return records;
   }
 
   return {
@@ -38,11 +46,11 @@ export function createPoller(index: Index, seen: Seen, now: () => bigint): Polle
       const since = { range: { [fields.updated]: { gte: from, format: 'epoch_millis' } } };
       const filter = from > 0 ? [...alwaysClauses(config), since] : alwaysClauses(config);
       const pages = readPages(index, { ...page, aliases, filter, time: fields.updated, signal });
-      for await (const hits of pages) await seen.note(await recordsOf(hits, signal), capMs());
+      for await (const hits of pages) await note(hits, signal);
     },
     async named(ids, signal) {
       const found = await findIds(index, ids, signal);
-      await seen.note(await recordsOf([...found.values()], signal), capMs());
+      await note([...found.values()], signal);
       return ids.filter((id) => !found.has(id));
     },
     async all(signal) {
@@ -51,8 +59,7 @@ export function createPoller(index: Index, seen: Seen, now: () => bigint): Polle
       const pages = readPages(index, { ...page, aliases, filter: alwaysClauses(config), time: null, signal });
       let after = '';
       for await (const hits of pages) {
-        const records = await recordsOf(hits, signal);
-        await seen.note(records, capMs());
+        const records = await note(hits, signal);
         const last = String(hits.at(-1)?.sort?.[0] ?? '');
         await missingBetween(after, last, new Set(records.map(({ id }) => id)), signal);
         after = last;

@@ -132,7 +132,7 @@ const isUnchanged = (source: { readonly transform: readonly unknown[]; readonly 
   source.transform.length === 0 && source.default === undefined;
 
 /** How the field is indexed wherever it is; null unless it is the same kind everywhere, or missing where `everywhere` asks for it. */
-function infoOf({ tables }: Catalogue, field: string, everywhere: boolean): FieldInfo | null {
+export function infoOf({ tables }: Catalogue, field: string, everywhere: boolean): FieldInfo | null {
   const found = [...tables.values()].map((table) => table.get(field));
   const infos = found.filter((info) => info !== undefined);
   const [first] = infos;

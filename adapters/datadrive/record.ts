@@ -32,6 +32,8 @@ export function siteField(field: string, names: DataDriveConfig['fields']): stri
 interface Found {
   readonly name: string;
   readonly time: boolean;
+  /** May lie inside an object. */
+  readonly nested: boolean;
   /** A range that the index does not know is not used: a search for it would find nothing. */
   readonly hidden: boolean;
 }
@@ -39,28 +41,29 @@ interface Found {
 const resolved = new WeakMap<FieldTable, Map<string, Found>>();
 
 function resolve(field: string, table: FieldTable, names: DataDriveConfig['fields']): Found {
-  let fields = resolved.get(table);
-  if (!fields) {
-    fields = new Map();
-    resolved.set(table, fields);
-  }
-  let found = fields.get(field);
-  if (!found) {
-    const name = siteField(field, names);
-    const isEnd = /\.(gte|lte)$/.test(name) && !table.has(name);
-    const hidden = isEnd && !table.get(name.slice(0, -4))?.range;
-    found = { name, hidden, time: isTime(name, table) };
-    fields.set(field, found);
-  }
-  return found;
+  const name = siteField(field, names);
+  const isEnd = /\.(gte|lte)$/.test(name) && !table.has(name);
+  const hidden = isEnd && !table.get(name.slice(0, -4))?.range;
+  return { name, hidden, nested: name.includes('.'), time: isTime(name, table) };
 }
 
 /** The values of a document as the mapping reads them; times of date fields as nanoseconds. */
 export function fieldsOf(document: Document, table: FieldTable, names: DataDriveConfig['fields']): Fields {
+  let known = resolved.get(table);
+  if (!known) {
+    known = new Map();
+    resolved.set(table, known);
+  }
+  const places = known;
   return (field) => {
-    const { name, time, hidden } = resolve(field, table, names);
+    let found = places.get(field);
+    if (!found) {
+      found = resolve(field, table, names);
+      places.set(field, found);
+    }
+    const { name, time, hidden, nested } = found;
     if (hidden) return undefined;
-    const value = Object.hasOwn(document, name) ? document[name] : lookUp(document, name);
+    const value = Object.hasOwn(document, name) ? document[name] : nested ? lookUp(document, name) : undefined;
     return value === undefined || value === null ? undefined : toRaw(value, time);
   };
 }

@@ -71,5 +71,8 @@ function outcomeOf(error: unknown, bucket: string): 'changed' | 'missing' {
 function reasonOf(error: Error): string {
   const status = (error as S3Error).$metadata?.httpStatusCode;
   if (status === undefined) return error.message;
-  return status === 404 ? 'does not exist' : `answered ${status} ${error.name}`;
+  if (status === 404) return 'does not exist';
+  // An answer without a body, as to a question for the bucket itself, has no name for its reason.
+  const reason = error.name === 'Unknown' ? '' : ` ${error.name}`;
+  return status === 403 ? `the account is refused (403${reason})` : `answered ${status}${reason}`;
 }

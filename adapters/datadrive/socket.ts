@@ -21,23 +21,30 @@ interface Options {
   readonly onGap: () => void;
 }
 
-/** The public client pings every 5 s; a peer silent for three pings is taken for dead. */
-const PING_MS = 5000;
 const LONGEST_PAUSE_MS = 60_000;
 
 /** Listens to the event feed for as long as the signal allows, over new connections and new tokens. Events only hurry the polling. */
 export async function listen(options: Options): Promise<void> {
   const { login, log, signal } = options;
+  /** What the log was told last: a feed that stays away is one line. */
+  let told = '';
+  const tell = (text: string): void => {
+    if (told !== text && !signal.aborted) log.warn(`${text}; until it is back changes are found by polling`);
+    told = text;
+  };
   for (let pause = 500; !signal.aborted; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     try {
       const cookie = await login.cookie();
-      const status = await connection(options, cookie, () => {
+      const { status, reason } = await connection(options, cookie, () => {
         pause = 500;
+        if (told !== '') log.info('the event feed is back');
+        told = '';
       });
-      if (status === 401 && !(await login.renew(cookie)))
-        log.warn('the event feed asks to log in, and the token is the same');
+      if (status === 401) {
+        if (!(await login.renew(cookie))) tell('the event feed asks to log in, and the token is the same');
+      } else tell(reason);
     } catch (error) {
-      if (!signal.aborted) log.warn({ err: error }, 'the event feed failed');
+      tell(`the event feed failed: ${(error as Error).message}`);
     }
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, pause);
@@ -51,8 +58,14 @@ export async function listen(options: Options): Promise<void> {
   }
 }
 
-/** One connection; resolves when it has ended, with the status of a refused upgrade. */
-function connection(options: Options, cookie: string, connected: () => void): Promise<number | undefined> {
+/** Why a connection ended; `status` is that of a refused upgrade. */
+interface Ended {
+  readonly status: number | undefined;
+  readonly reason: string;
+}
+
+/** `alive` is called when the peer first answers. */
+function connection(options: Options, cookie: string, alive: () => void): Promise<Ended> {
   const { config, guard, log, signal, onEvent, onGap } = options;
   return new Promise((resolve) => {
     const secure = config.url.startsWith('https:');
@@ -64,38 +77,47 @@ function connection(options: Options, cookie: string, connected: () => void): Pr
       followRedirects: false,
     });
     let status: number | undefined;
+    let reason = 'the event feed ended';
     let heard = performance.now();
+    const hear = (): void => {
+      heard = performance.now();
+      alive();
+    };
     const ping = setInterval(() => {
-      if (performance.now() - heard > 3 * PING_MS) socket.terminate();
-      else if (socket.readyState === WebSocket.OPEN) socket.ping();
-    }, PING_MS);
+      if (performance.now() - heard > config.silence) {
+        reason = `the event feed was silent for ${config.silence} ms`;
+        socket.terminate();
+      } else if (socket.readyState === WebSocket.OPEN) socket.ping();
+    }, config.silence / 3);
     const stop = (): void => socket.terminate();
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     socket.on('open', () => {
-      connected();
+      socket.ping();
       // All packages the login may see; those not wanted are left out by the search.
       socket.send(JSON.stringify({ send_upload_status_msg: false }));
       onGap();
     });
     socket.on('unexpected-response', (request, response) => {
       status = response.statusCode;
+      reason = `the event feed answered ${status}`;
       response.resume();
       request.destroy();
     });
-    socket.on('pong', () => {
-      heard = performance.now();
-    });
+    socket.on('pong', hear);
     socket.on('message', (data) => {
-      heard = performance.now();
+      hear();
       const event = parseEvent(String(data), config.removed);
       if (event) onEvent(event);
     });
-    socket.on('error', (error) => log.debug({ err: error }, 'event feed'));
+    socket.on('error', (error) => {
+      if (status === undefined) reason = `the event feed failed: ${error.message}`;
+      log.debug({ err: error }, 'event feed');
+    });
     socket.on('close', () => {
       clearInterval(ping);
       signal.removeEventListener('abort', stop);
-      resolve(status);
+      resolve({ status, reason });
     });
   });
 }

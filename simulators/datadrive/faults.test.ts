@@ -50,7 +50,7 @@ await describeWithService(['elasticsearch', 'versitygw'], 'fault switches of the
   describe('feed', () => {
     it('indexLagMs: the event comes before the document', async () => {
       const listener = await subscribe();
-      dd.setFault('indexLagMs', 400, { count: 1 });
+      dd.setFault('indexLagMs', 2000, { count: 1 });
       const document = await put();
       await listener.received(1);
       const query = { query: { term: { ocs_dataset_id: document.ocs_dataset_id } } };

@@ -79,7 +79,9 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CliError) return error.exitCode;
   if (error instanceof ConfigError) return EXIT.usage;
   if (isMpdError(error))
-    return error.code === 'Internal' && error.class === 'retry' ? EXIT.unreachable : EXIT_OF[error.code];
+    return error.code === 'Internal' && (error.class === 'retry' || error.class === 'target-down')
+      ? EXIT.unreachable
+      : EXIT_OF[error.code];
   if (error instanceof Error && error.name === 'AbortError') return EXIT.interrupted;
   return NETWORK.has(String((error as NodeJS.ErrnoException | null)?.code)) ? EXIT.unreachable : EXIT.internal;
 }

@@ -1,4 +1,5 @@
 import { postgres } from './postgres.js';
+import { elasticmq } from './queue.js';
 import { s3 } from './s3.js';
 import { elasticsearch, opensearch } from './search.js';
 import { openssh, proftpd } from './sftp.js';
@@ -30,6 +31,7 @@ export const recipes = {
   openssh: openssh('openssh'),
   proftpd: proftpd('proftpd'),
   postgres: postgres('postgres'),
+  elasticmq: elasticmq('elasticmq', '1.6.9'),
 } as const satisfies Record<string, Recipe>;
 
 export type ServiceName = keyof typeof recipes;

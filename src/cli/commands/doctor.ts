@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { GatewayConfig } from '../../config/index.js';
+import { isExaminable } from '../../gateway/examine.js';
 import { createLog } from '../../log.js';
 import type { Started } from '../../main.js';
 import { attachEmbedded } from '../../store/index.js';
@@ -117,6 +118,15 @@ async function* checkParts(config: GatewayConfig, { signal }: Local, backend?: s
     for (const part of (await started.gateway.health()).parts) {
       if (part.kind === 'store' || (backend !== undefined && part.kind !== 'backend')) continue;
       const name = `${part.kind} ${part.id}`;
+      const examined = started.backends.find(({ id }) => part.kind === 'backend' && id === part.id);
+      if (examined !== undefined && isExaminable(examined) && (backend !== undefined || !part.ok)) {
+        let faults = 0;
+        for await (const one of examined.examine(signal)) {
+          if (one.state === 'bad') faults++;
+          yield { ...one, part: `${name}: ${one.part}` };
+        }
+        if (part.ok || faults > 0) continue;
+      }
       yield part.ok ? good(name, part.reason) : bad(name, part.reason, 'put right what it says, then run doctor again');
     }
   } finally {
