@@ -66,7 +66,8 @@ export function productMapper(rules: ProductRules): ProductMapper {
     describe(fields) {
       for (const rule of compiled) {
         const groups = rule.match(fields);
-        if (groups !== null) return rule.describe((field) => groups.get(field) ?? fields(field));
+        if (groups !== null)
+          return rule.describe(groups.size === 0 ? fields : (field) => groups.get(field) ?? fields(field));
       }
       return null;
     },
@@ -226,7 +227,8 @@ function compileSource(source: Source | undefined): (fields: Fields) => Raw | un
 type Test = (value: Raw | undefined, groups: Map<string, string>) => boolean;
 
 function compileWhen(when: ProductRule['when']): CompiledRule['match'] {
-  if (when === undefined) return () => new Map();
+  const none: ReadonlyMap<string, string> = new Map();
+  if (when === undefined) return () => none;
   const alternatives = when.map((conditions) =>
     Object.entries(conditions).map(([field, condition]) => ({ field, test: compileCondition(condition) })),
   );

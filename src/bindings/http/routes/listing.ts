@@ -7,7 +7,7 @@ import type { Call } from '../route.js';
 import { lineWriter, NDJSON, startLines } from '../send/ndjson.js';
 import { listed } from './common.js';
 
-const PIECE = 64 * 1024;
+const PIECE = 128 * 1024;
 
 /** @throws HttpFault 406 when neither JSON nor NDJSON is accepted */
 export function wantsLines(req: Request): boolean {
