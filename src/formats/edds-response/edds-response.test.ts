@@ -1,13 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   type CustomField,
   convertElements,
+  convertResponse,
   elementPacket,
   elementTime,
   type ParamElement,
+  problemText,
   type RawElement,
   type ResponseElement,
   type ResponseKind,
@@ -162,7 +165,7 @@ describe('writers', () => {
   it('satisfy what parsers of consumers demand', async () => {
     await fc.assert(
       fc.asyncProperty(response, async ([kind, elements]) => {
-        const file = await written(kind, elements);
+        const file = Buffer.from(await written(kind, elements));
         expect(file).toContain('<ns2:ResponsePart xmlns:ns2="http://edds.egos.esa/model">');
         expect(file.match(/<\/?\w+:/g)).toEqual(['<ns2:', '</ns2:']);
         expect(file.split('<PktRawResponseElement ').length).toBe(file.split('packetID="').length);
@@ -386,6 +389,43 @@ describe('other output forms', () => {
       expect(Buffer.from(elementPacket(commands[0]!)!).subarray(0, 2).toString('hex')).toBe('1dac');
     },
   );
+
+  it('of a whole file are those of its elements, in pieces of any size', async () => {
+    await fc.assert(
+      fc.asyncProperty(response, fc.integer({ min: 1, max: 5000 }), async ([kind, elements], size) => {
+        const file = Buffer.from(await written(kind, elements));
+        for (const form of ['packets', 'ndjson', 'csv'] as const) {
+          const problems: ResponseProblem[] = [];
+          const source = Readable.from(pieces(file, size));
+          const found = await collect(convertResponse(form, source, (problem) => problems.push(problem)));
+          const { elements: again } = await read(file);
+          const expected = await collect(convertElements(form, again));
+          if (again.length > 0 || form !== 'csv') expect(found.equals(expected)).toBe(true);
+          else expect(found.toString()).toMatch(/^[A-Za-z]+(,[A-Za-z]+)*\r\n$/);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('of a broken file keep what is good and tell what is wrong and where', async () => {
+    const good = '<PktRawResponseElement packetID="1"><Packet>0102</Packet></PktRawResponseElement>';
+    const file = shell(
+      `<PktRawResponse>${good}\n<PktRawResponseElement packetID="2"><Packet>0</Packet></PktRawResponseElement>${good}</Pkt`,
+    );
+    const problems: string[] = [];
+    const rows = await collect(
+      convertResponse('ndjson', Readable.from([file]), (one) => problems.push(problemText(one))),
+    );
+    expect(rows.toString().trimEnd().split('\n')).toHaveLength(2);
+    expect(problems).toEqual([
+      '2 bytes are no SCOS-2000 record (element 1)',
+      expect.stringMatching(/^Packet is not a whole number of hex bytes \(element 2, line 2, character \d+\)$/),
+      '2 bytes are no SCOS-2000 record (element 2)',
+      expect.stringMatching(/ \(line 2, character \d+\)$/),
+    ]);
+    expect(await collect(convertResponse('packets', Readable.from([file]), () => undefined))).toHaveLength(0);
+  });
 
   it('a record that is none has no packet and no time, and its row says why', async () => {
     const element: RawElement = { kind: 'raw', packetId: '1', bytes: Uint8Array.of(1, 2) };

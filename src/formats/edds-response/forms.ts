@@ -1,6 +1,7 @@
 import { decodeRecord, headerLength, ScosError } from '../scos2000/index.js';
 import { parseTime } from '../time.js';
-import { PARAM_FIELDS, type ResponseElement, TC_FIELDS } from './elements.js';
+import { PARAM_FIELDS, type ResponseElement, type ResponseProblem, TC_FIELDS } from './elements.js';
+import { responseReader } from './reader.js';
 
 /** The other forms in which consumers take a response: bare packets, or the decoded fields as NDJSON or CSV. */
 export type OutputForm = 'packets' | 'ndjson' | 'csv';
@@ -77,32 +78,116 @@ export async function* convertElements(
   form: OutputForm,
   elements: AsyncIterable<ResponseElement> | Iterable<ResponseElement>,
 ): AsyncGenerator<Uint8Array> {
-  if (form === 'packets') {
-    for await (const element of elements) {
-      const packet = elementPacket(element);
-      if (packet !== null) yield packet;
-    }
-    return;
-  }
-  let held = '';
-  let columns: readonly string[] | null = null;
+  const writer = formWriter(form);
   for await (const element of elements) {
-    const row = elementRow(element);
-    if (form === 'ndjson') {
-      held += `${JSON.stringify(element.kind === 'tc-report' ? { ...row, parameters: element.parameters } : row)}\n`;
-    } else {
-      if (columns === null) {
-        columns = COLUMNS[element.kind];
-        held += `${columns.map(csvValue).join(',')}\r\n`;
-      }
-      held += `${columns.map((name) => csvValue(row[name])).join(',')}\r\n`;
-    }
-    if (held.length >= 65_536) {
-      yield Buffer.from(held);
-      held = '';
-    }
+    writer.element(element);
+    if (writer.held() >= CHUNK) yield writer.take();
   }
-  if (held.length > 0) yield Buffer.from(held);
+  if (writer.held() > 0) yield writer.take();
+}
+
+/**
+ * A whole response file in another form. What is wrong in it is reported and the good elements are kept; one without elements
+ * becomes nothing, or the header line of CSV.
+ */
+export async function* convertResponse(
+  form: OutputForm,
+  source: AsyncIterable<Uint8Array>,
+  onProblem: (problem: ResponseProblem) => void,
+): AsyncGenerator<Uint8Array> {
+  const writer = formWriter(form);
+  let ordinal = 0;
+  const reader = responseReader({
+    onProblem,
+    onElement(element) {
+      ordinal++;
+      const reason = recordFault(element);
+      if (reason !== null) onProblem({ kind: 'element', reason, position: 0, line: 0, element: ordinal });
+      writer.element(element);
+    },
+  });
+  for await (const chunk of source) {
+    reader.write(chunk);
+    if (writer.held() >= CHUNK) yield writer.take();
+  }
+  reader.end();
+  if (reader.kind !== null) writer.head(reader.kind);
+  if (writer.held() > 0) yield writer.take();
+}
+
+const CHUNK = 64 * 1024;
+
+/** Why the bytes of an element are no record; null when they are one, or when it has none. */
+function recordFault(element: ResponseElement): string | null {
+  if (element.kind !== 'raw') return null;
+  try {
+    headerLength(element.bytes);
+    return null;
+  } catch (error) {
+    if (error instanceof ScosError) return error.message;
+    throw error;
+  }
+}
+
+/** A problem in one line, with its place. */
+export const problemText = ({ reason, position, line, element }: ResponseProblem): string =>
+  `${reason} (${[element > 0 && `element ${element}`, line > 0 && `line ${line}, character ${position}`].filter(Boolean).join(', ')})`;
+
+interface FormWriter {
+  readonly element: (element: ResponseElement) => void;
+  /** What comes before the first element, if it is not there yet. */
+  head(kind: ResponseElement['kind']): void;
+  /** Bytes or characters that wait to be taken. */
+  held(): number;
+  take(): Uint8Array;
+}
+
+function formWriter(form: OutputForm): FormWriter {
+  if (form === 'packets') {
+    let packets: Uint8Array[] = [];
+    let bytes = 0;
+    return {
+      element(element) {
+        const packet = elementPacket(element);
+        if (packet === null) return;
+        packets.push(packet);
+        bytes += packet.length;
+      },
+      head: () => undefined,
+      held: () => bytes,
+      take() {
+        const all = Buffer.concat(packets, bytes);
+        packets = [];
+        bytes = 0;
+        return all;
+      },
+    };
+  }
+  let text = '';
+  let columns: readonly string[] | null = null;
+  const head = (kind: ResponseElement['kind']): readonly string[] => {
+    if (columns !== null) return columns;
+    columns = COLUMNS[kind];
+    if (form === 'csv') text += `${columns.map(csvValue).join(',')}\r\n`;
+    return columns;
+  };
+  return {
+    element(element) {
+      const names = head(element.kind);
+      const row = elementRow(element);
+      text +=
+        form === 'csv'
+          ? `${names.map((name) => csvValue(row[name])).join(',')}\r\n`
+          : `${JSON.stringify(element.kind === 'tc-report' ? { ...row, parameters: element.parameters } : row)}\n`;
+    },
+    head: (kind) => void head(kind),
+    held: () => text.length,
+    take() {
+      const all = Buffer.from(text);
+      text = '';
+      return all;
+    },
+  };
 }
 
 function rawRow(packetId: string | null, bytes: Uint8Array): Row {
