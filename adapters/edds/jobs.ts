@@ -454,7 +454,9 @@ export function jobKeeper(options: JobsOptions) {
         .execute();
       const rows = await index.find([...new Set(jobs.map(({ selection }) => selection))]);
       const queue = [...jobs];
-      pastRunning = jobs.filter(({ purpose, request_id }) => purpose === 'past' && request_id !== null).length;
+      pastRunning = jobs.filter(
+        ({ purpose, request_id, state }) => purpose === 'past' && request_id !== null && state !== 'done',
+      ).length;
       const work = async (): Promise<void> => {
         for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
           signal.throwIfAborted();
