@@ -165,7 +165,7 @@ describe('writers', () => {
   it('satisfy what parsers of consumers demand', async () => {
     await fc.assert(
       fc.asyncProperty(response, async ([kind, elements]) => {
-        const file = Buffer.from(await written(kind, elements));
+        const file = await written(kind, elements);
         expect(file).toContain('<ns2:ResponsePart xmlns:ns2="http://edds.egos.esa/model">');
         expect(file.match(/<\/?\w+:/g)).toEqual(['<ns2:', '</ns2:']);
         expect(file.split('<PktRawResponseElement ').length).toBe(file.split('packetID="').length);
@@ -401,7 +401,7 @@ describe('other output forms', () => {
           const { elements: again } = await read(file);
           const expected = await collect(convertElements(form, again));
           if (again.length > 0 || form !== 'csv') expect(found.equals(expected)).toBe(true);
-          else expect(found.toString()).toMatch(/^[A-Za-z]+(,[A-Za-z]+)*\r\n$/);
+          else expect(found.toString()).toMatch(/^\w+(,\w+)*\r\n$/);
         }
       }),
       { numRuns: 50 },

@@ -105,6 +105,8 @@ export function responseReader(options: ResponseReaderOptions): ResponseReader {
 
   const rawLeaf = (name: string, value: string): void => {
     if (name !== 'Packet') return;
+    packet = fromHex(value);
+    if (packet !== null) return;
     const digits = value.replace(/\s+/g, '');
     if (digits === '') return;
     packet = fromHex(digits);
@@ -160,6 +162,7 @@ export function responseReader(options: ResponseReaderOptions): ResponseReader {
         depth--;
         text = [];
       },
+      plain: { name: 'Packet', isOpen: () => inElement === 'raw' && path.at(-1) === 'Packet' },
     },
     { namespaces: false },
   );
@@ -216,7 +219,7 @@ function record(): Record<string, string> {
 }
 
 function fromHex(digits: string): Uint8Array | null {
-  if (digits.length % 2 !== 0) return null;
+  if (digits.length % 2 !== 0 || digits === '') return null;
   const bytes = Buffer.from(digits, 'hex');
   return bytes.length * 2 === digits.length ? bytes : null;
 }
