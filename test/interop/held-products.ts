@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import type { Backend, BackendFactory, Change, Entry, ListOptions } from '../../src/gateway/backend.js';
+import type { Backend, BackendFactory, Change, Entry, Listed, ListOptions } from '../../src/gateway/backend.js';
 import { compareObjectRefs, objectRefId } from '../../src/mal/index.js';
 import { filterBounds } from '../../src/mpd/filter/index.js';
 import { invalid, type Product, unknown } from '../../src/mpd/index.js';
@@ -22,18 +22,18 @@ shared[HELD] = instances;
 export const heldProducts = (id: string): HeldProducts => storeOf(id);
 
 interface Held extends HeldProducts {
-  readonly entries: Map<string, { readonly entry: Entry; readonly body: Uint8Array }>;
+  readonly entries: Map<string, Listed & { readonly body: Uint8Array }>;
   readonly log: Change[];
   wake: () => void;
   /** Entries of these types, or all, ascending. */
-  sorted(order: ListOptions['order'], types: readonly string[] | null): readonly Entry[];
+  sorted(order: ListOptions['order'], types: readonly string[] | null): readonly Listed[];
 }
 
 function storeOf(id: string): Held {
   const known = instances.get(id);
   if (known !== undefined) return known;
   let tick = 1_700_000_000n;
-  const sorted = new Map<string, readonly Entry[]>();
+  const sorted = new Map<string, readonly Listed[]>();
   const held: Held = {
     entries: new Map(),
     log: [],
@@ -51,7 +51,7 @@ function storeOf(id: string): Held {
         claim: null,
       };
       held.log.push({ kind: held.entries.has(name) ? 'updated' : 'new', entry });
-      held.entries.set(name, { entry, body });
+      held.entries.set(name, { entry, body, position: name });
       sorted.clear();
       held.wake();
     },
@@ -59,13 +59,13 @@ function storeOf(id: string): Held {
       const name = `${order} ${JSON.stringify(types)}`;
       const known = sorted.get(name);
       if (known !== undefined) return known;
-      const time = ({ metadata, updatedAt }: Entry) => (order === 'created' ? metadata.creationDate : updatedAt);
+      const time = ({ entry: { metadata, updatedAt } }: Listed) =>
+        order === 'created' ? metadata.creationDate : updatedAt;
       const entries = [...held.entries.values()]
-        .map(({ entry }) => entry)
-        .filter(({ metadata }) => types === null || types.includes(metadata.productType.name))
+        .filter(({ entry }) => types === null || types.includes(entry.metadata.productType.name))
         .sort((a, b) => {
           const difference = time(a) - time(b);
-          if (difference === 0n) return compareObjectRefs(a.metadata.productRef, b.metadata.productRef);
+          if (difference === 0n) return compareObjectRefs(a.entry.metadata.productRef, b.entry.metadata.productRef);
           return difference < 0n ? -1 : 1;
         });
       sorted.set(name, entries);
@@ -91,12 +91,11 @@ export const createBackend: BackendFactory = async ({ id, domain }) => {
     async *list({ filter }, { order, after, signal }) {
       const { productTypes } = filterBounds(filter);
       const entries = held.sorted(order, productTypes);
-      const start = after === undefined ? 0 : entries.findIndex((entry) => positionOf(entry) === after) + 1;
+      const start = after === undefined ? 0 : entries.findIndex(({ position }) => position === after) + 1;
       if (after !== undefined && start === 0) throw invalid('after', 'is no position');
       for (let at = start; at < entries.length; at++) {
         signal.throwIfAborted();
-        const entry = entries[at]!;
-        yield { entry, position: positionOf(entry) };
+        yield entries[at]!;
       }
     },
     get: async (refs) => refs.map((ref) => held.entries.get(objectRefId(ref))?.entry ?? 'unknown'),
@@ -137,5 +136,3 @@ export const createBackend: BackendFactory = async ({ id, domain }) => {
   };
   return backend;
 };
-
-const positionOf = ({ metadata }: Entry): string => objectRefId(metadata.productRef);

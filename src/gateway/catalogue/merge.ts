@@ -11,15 +11,49 @@ export interface Merged {
   readonly positions: Positions;
 }
 
+interface ListingOptions {
+  readonly positions: Positions;
+  readonly limit: number;
+  readonly signal: AbortSignal;
+}
+
 /**
  * One listing over several backends, ascending by creation time, then reference. Entries a backend lists beyond what was asked
  * are the caller's to refine.
  */
-export async function* mergeListings(
+export function mergeListings(
   backends: readonly Backend[],
   query: BackendQuery,
-  options: { readonly positions: Positions; readonly limit: number; readonly signal: AbortSignal },
+  options: ListingOptions,
 ): AsyncIterable<Merged> {
+  const [first, ...others] = backends;
+  return first !== undefined && others.length === 0
+    ? listOne(first, query, options)
+    : listSeveral(backends, query, options);
+}
+
+async function* listOne(backend: Backend, query: BackendQuery, options: ListingOptions): AsyncGenerator<Merged, void> {
+  const { positions, limit, signal } = options;
+  const after = positions[backend.id];
+  const pace = createPace();
+  let count = 0;
+  const listing = backend.list(query, { order: 'created', limit, signal, ...(after !== undefined && { after }) });
+  for await (const { entry, position } of listing) {
+    yield {
+      entry,
+      get positions() {
+        return { ...positions, [backend.id]: position };
+      },
+    };
+    if (++count % STEP === 0 && pace.over()) await pace.rest();
+  }
+}
+
+async function* listSeveral(
+  backends: readonly Backend[],
+  query: BackendQuery,
+  options: ListingOptions,
+): AsyncGenerator<Merged, void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   let positions: Positions = options.positions;

@@ -15,6 +15,7 @@ import { errorStage, isFromInitiator } from '../stages.js';
 import type { AnyHandler, Handlers } from './handlers.js';
 import { createReplies } from './replies.js';
 import { serve } from './serve.js';
+import { createSignals } from './signals.js';
 
 /** A name that consumers send to, and what answers there. */
 export interface Endpoint<P> {
@@ -95,10 +96,7 @@ export function createProvider<P>(options: ProviderOptions<P>): Provider {
   );
   const replies = createReplies(grammar, options.now ?? Date.now);
   const busy = new Map<Channel, number>();
-  const ending: { reason: unknown; readonly listeners: Set<(reason: unknown) => void> } = {
-    reason: undefined,
-    listeners: new Set(),
-  };
+  const signals = createSignals();
   const idle: (() => void)[] = [];
   let inFlight = 0;
   let stopping = false;
@@ -152,7 +150,7 @@ export function createProvider<P>(options: ProviderOptions<P>): Provider {
         principal,
         operation,
         handler,
-        ending,
+        signals,
         toMalError,
       });
     } catch (error) {
@@ -220,10 +218,7 @@ export function createProvider<P>(options: ProviderOptions<P>): Provider {
       stopping = true;
       if (inFlight === 0) return;
       const done = new Promise<void>((resolve) => idle.push(resolve));
-      const timer = setTimeout(() => {
-        ending.reason = malError('Shutdown', 'this provider is being stopped');
-        for (const listener of [...ending.listeners]) listener(ending.reason);
-      }, graceMs);
+      const timer = setTimeout(() => signals.end(malError('Shutdown', 'this provider is being stopped')), graceMs);
       await Promise.race([done, new Promise((resolve) => setTimeout(resolve, graceMs + 1000).unref())]);
       clearTimeout(timer);
     },

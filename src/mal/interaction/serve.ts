@@ -1,17 +1,11 @@
 import type { Encoding } from '../encoding/encoding.js';
 import type { Grammar } from '../encoding/grammar.js';
-import { type MalError, malError } from '../errors.js';
+import type { MalError } from '../errors.js';
 import { type Channel, decodeBody, type IncomingMessage, type MessageHeader, type Peer } from '../message.js';
 import type { BodyDescriptor, OperationDescriptor, RegisteredType } from '../schema/index.js';
 import type { AnyHandler, ProgressInteraction } from './handlers.js';
 import type { Replies } from './replies.js';
-
-/** Tells interactions under way that the provider stops. */
-export interface Ending {
-  /** What they are aborted with; undefined while the provider goes on. */
-  readonly reason: unknown;
-  readonly listeners: Set<(reason: unknown) => void>;
-}
+import type { Signals } from './signals.js';
 
 export interface ServeOptions<P> {
   readonly grammar: Grammar;
@@ -21,7 +15,7 @@ export interface ServeOptions<P> {
   readonly principal: P;
   readonly operation: Exclude<OperationDescriptor, { readonly pattern: 'pubsub' }>;
   readonly handler: AnyHandler<P>;
-  readonly ending: Ending;
+  readonly signals: Signals;
   readonly toMalError: (error: unknown, operation: OperationDescriptor) => MalError;
 }
 
@@ -57,11 +51,10 @@ export async function serve<P>(options: ServeOptions<P>): Promise<void> {
   }
 }
 
-/** One interaction as its handler sees it; the signal, which costs more than all the rest, is made when it is looked at. */
+/** One interaction as its handler sees it. */
 class Served<P> implements ProgressInteraction<P, unknown, unknown> {
   acknowledged = false;
-  private control: AbortController | null = null;
-  private forget: (() => void) | null = null;
+  private held: ReturnType<Signals['take']> | null = null;
 
   constructor(
     private readonly options: ServeOptions<P>,
@@ -82,8 +75,8 @@ class Served<P> implements ProgressInteraction<P, unknown, unknown> {
   }
 
   get signal(): AbortSignal {
-    this.control ??= this.watch();
-    return this.control.signal;
+    this.held ??= this.options.signals.take(this.options.channel);
+    return this.held.signal;
   }
 
   readonly ack = async (body: unknown): Promise<void> => {
@@ -102,26 +95,12 @@ class Served<P> implements ProgressInteraction<P, unknown, unknown> {
   };
 
   end(): void {
-    this.forget?.();
+    this.held?.release();
   }
 
   private reply(stage: number, type: BodyDescriptor, body: unknown): Promise<void> {
     const { replies, channel } = this.options;
     return replies.body(channel, this.encoding, this.header, stage, type, body);
-  }
-
-  private watch(): AbortController {
-    const { channel, ending } = this.options;
-    const control = new AbortController();
-    const stop = (reason: unknown): void => control.abort(reason);
-    ending.listeners.add(stop);
-    if (ending.reason !== undefined) stop(ending.reason);
-    const forget = channel.onClose(() => stop(malError('Destination Lost', 'the consumer is gone')));
-    this.forget = () => {
-      ending.listeners.delete(stop);
-      forget();
-    };
-    return control;
   }
 }
 
