@@ -59,6 +59,7 @@ function listenConfig(section: GatewayConfig['listen']['maltcp' | 'malhttp']): M
     publicUri: publicUri ?? null,
     tls: tls ?? null,
     encodings: encodings.map((name) => `binary-${name}` as const),
+    ...('mode' in section && { mode: section.mode }),
   };
 }
 

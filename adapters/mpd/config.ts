@@ -23,6 +23,10 @@ const schema = z.strictObject({
   url: z.string().regex(/^mal(tcp|http):\/\/(\[[^\]]+\]|[^:/?#@]+):\d{1,5}\/?$/, 'a URI such as maltcp://host:61616'),
   /** Must be the provider's own: maltcp does not announce it. */
   encoding: z.enum(['fixed', 'variable', 'split']).default('fixed'),
+  /** How the provider has malhttp, which nothing tells. */
+  httpMode: z.enum(['request-response', 'no-response', 'no-encoding']).default('request-response'),
+  /** Where a malhttp provider finds this gateway; absent: the address that faces it. */
+  listenHost: z.string().min(1).optional(),
   endpoints: z
     .strictObject({
       retrieval: z.string().min(1).default('ProductRetrieval'),

@@ -31,14 +31,18 @@ products:
     - name: Other
 `;
 
-/** Another instance of this gateway behind maltcp; it lists eleven products at a time, so that every listing is cut up. */
-for (const encoding of ['fixed', 'split'] as const) {
-  backendConformance(`mpd, another gateway, ${encoding} encoding`, {
+/** Another instance of this gateway; it lists eleven products at a time, so that every listing is cut up. */
+for (const [scheme, encoding] of [
+  ['maltcp', 'fixed'],
+  ['maltcp', 'split'],
+  ['malhttp', 'variable'],
+] as const) {
+  backendConformance(`mpd, another gateway over ${scheme}, ${encoding} encoding`, {
     fields: ['count', 'label', 'ratio'],
     upstream: true,
     async create() {
       const remoteConfig = (port: number) => ({
-        listen: { http: { enabled: false }, maltcp: { port, encodings: [encoding] } },
+        listen: { http: { enabled: false }, [scheme]: { port, encodings: [encoding] } },
         limits: { results: 11 },
         access: {
           principals: [{ id: 'operator', role: 'operator' }, { id: 'federation' }],
@@ -51,7 +55,7 @@ for (const encoding of ['fixed', 'split'] as const) {
       const mapping = join(dir, 'mapping.yaml');
       await writeFile(mapping, MAPPING);
       await first.stop();
-      const port = Number(new URL(first.urls.maltcp!.replace('maltcp', 'tcp')).port);
+      const port = Number(new URL(first.urls[scheme]!.replace(scheme, 'tcp')).port);
       const config = {
         ...remoteConfig(port),
         backends: [
@@ -71,7 +75,7 @@ for (const encoding of ['fixed', 'split'] as const) {
         remote = await testGateway({ config, share: first });
       };
       await start();
-      const url = `maltcp://127.0.0.1:${port}/`;
+      const url = `${scheme}://127.0.0.1:${port}/`;
       const store = await mpdStore();
       let backend = await openMpd(store, url, { encoding, checksum: 'sha-256' });
       const upstream = ordersAt(url, `binary-${encoding}`);

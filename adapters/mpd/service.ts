@@ -28,6 +28,7 @@ import {
   unknown,
 } from '../../src/mpd/index.js';
 import type { Guard } from '../../src/net/guard.js';
+import { localAddress } from '../../src/net/local-address.js';
 import type { MpdConfig } from './config.js';
 
 const { listProducts, getProducts } = ProductRetrieval.operations;
@@ -62,13 +63,19 @@ export interface MpdService {
 
 export async function mpdService(config: MpdConfig, guard: Guard): Promise<MpdService> {
   const encoding = ENCODINGS[config.encoding];
-  const { protocol, hostname } = new URL(config.url.replace(/^mal/, ''));
+  const { protocol, hostname, port } = new URL(config.url.replace(/^mal/, ''));
   const scheme = `mal${protocol.slice(0, -1)}`;
   const guarded = guard.allowing([{ scheme, host: hostname }]);
   let http: MalhttpClient | null = null;
   let transport: ClientTransport;
   if (scheme === 'malhttp') {
-    http = await malhttpClient({ encoding });
+    guarded.check(config.url);
+    http = await malhttpClient({
+      encoding,
+      mode: config.httpMode,
+      host: config.listenHost ?? (await localAddress(config.url)),
+      lookup: guarded.lookup(scheme, Number(port)),
+    });
     transport = http;
   } else {
     const dial = (host: string, port: number) =>

@@ -50,6 +50,8 @@ export interface MemoryProvider {
 
 export interface MemoryOptions {
   readonly transport?: 'maltcp' | 'malhttp';
+  /** Of malhttp. */
+  readonly mode?: 'request-response' | 'no-response';
   readonly port?: number;
   readonly encodings?: readonly Encoding[];
   readonly limit?: number;
@@ -153,15 +155,18 @@ export async function startMemoryProvider(options: MemoryOptions = {}): Promise<
     authenticate: ({ peer }) => peer.address,
     toMalError: (error) => (isMpdError(error) ? toMalError(error) : null),
   });
-  const listen = options.transport === 'malhttp' ? listenMalhttp : listenMaltcp;
-  const listener = await listen({
+  const settings = {
     host: '127.0.0.1',
     port: options.port ?? 0,
     encodings: options.encodings ?? Object.values(ENCODINGS),
     receive: provider.receive,
     reject: provider.reject,
     limits: options.limits ?? {},
-  });
+  };
+  const listener =
+    options.transport === 'malhttp'
+      ? await listenMalhttp({ ...settings, mode: options.mode ?? 'request-response' })
+      : await listenMaltcp(settings);
 
   return {
     rootUri: listener.rootUri,

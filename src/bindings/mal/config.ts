@@ -28,6 +28,8 @@ export interface MalListenConfig {
   readonly maxFrame: number;
   readonly connections: number;
   readonly interactions: number;
+  /** Of malhttp: how consumers with MAL headers are answered. */
+  readonly mode?: 'request-response' | 'no-response';
 }
 
 export interface EndpointNames {

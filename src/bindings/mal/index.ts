@@ -80,6 +80,7 @@ export function createMalBinding(options: MalBindingOptions): MalBinding {
       }
       publisher.subscribed(caller);
     },
+    registered: (subscriber, operation, wants) => publisher.registered(subscriber, operation, wants),
   });
   const publisher = createPublisher({
     gateway,
@@ -131,7 +132,9 @@ export function createMalBinding(options: MalBindingOptions): MalBinding {
     };
     let listener: Listener;
     try {
-      listener = await (scheme === 'maltcp' ? listenMaltcp(settings) : listenMalhttp(settings));
+      listener = await (scheme === 'maltcp'
+        ? listenMaltcp(settings)
+        : listenMalhttp({ ...settings, ...(listen.mode !== undefined && { mode: listen.mode }) }));
     } catch (error) {
       const where = `${listen.host}:${listen.port}`;
       throw invalid(`listen.${scheme}`, `cannot listen on ${where}: ${(error as Error).message}`, error);

@@ -1,4 +1,4 @@
-import type { EncodingName, ObjectRef, SubscribeOptions } from '../../mal/index.js';
+import type { EncodingName, MalhttpMode, ObjectRef, SubscribeOptions } from '../../mal/index.js';
 import type { Product, ProductMetadata } from '../../mpd/index.js';
 import type { CallOptions, MpdClient } from '../client.js';
 
@@ -44,6 +44,8 @@ export interface MalClient extends MpdClient {
 export interface MalClientOptions {
   /** Must be the provider's own: maltcp does not announce it. Default binary-fixed, or `?encoding=` of the address. */
   readonly encoding?: EncodingName;
+  /** How the provider has malhttp, which nothing tells. Default request-response, or `?mode=` of the address. */
+  readonly httpMode?: MalhttpMode;
   /** Names of the provider's endpoints. */
   readonly endpoints?: Partial<EndpointNames>;
   /** Longest wait for an answer, and between two products. Default 60 000 ms. */

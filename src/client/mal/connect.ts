@@ -25,10 +25,10 @@ import {
   unknown,
   unsupported,
 } from '../../mpd/index.js';
+import { localAddress } from '../../net/local-address.js';
 import type { CallOptions, DeliveredFile, ListedProduct, ProductBody, ProductQuery } from '../client.js';
 import { parseAddress } from './address.js';
 import { ENDPOINT_NAMES, type MalClient, type MalClientOptions, type WatchOptions, type WatchQuery } from './client.js';
-import { localAddress } from './local-address.js';
 
 const { listProducts, getProducts, deliverProductFiles } = ProductRetrieval.operations;
 const { listStandingOrders, submitStandingOrder, cancelStandingOrder } = OrderManagement.operations;
@@ -40,9 +40,15 @@ const NO_FILTER = { productType: null, domain: null, sources: null, attributeFil
 export function connectMal(url: string, options: MalClientOptions = {}): MalClient {
   const address = parseAddress(url);
   const encoding = ENCODINGS[options.encoding ?? address.encoding ?? 'binary-fixed'];
+  const mode = options.httpMode ?? address.mode ?? 'request-response';
   const names = { ...ENDPOINT_NAMES, ...options.endpoints };
   const lazyHttp = lazy(async () =>
-    malhttpClient({ encoding, host: options.listen?.host ?? (await localAddress(address.root)), ...options.listen }),
+    malhttpClient({
+      encoding,
+      mode,
+      host: options.listen?.host ?? (await localAddress(address.root)),
+      ...options.listen,
+    }),
   );
   const transport: ClientTransport =
     address.scheme === 'maltcp' ? maltcpClient({ encoding }) : throughHttp(encoding, lazyHttp.get);

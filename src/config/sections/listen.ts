@@ -84,6 +84,10 @@ const malhttp = z
     publicUri: text(
       'URI that consumers use when it differs from the bound address, e.g. malhttp://mpd.example.int:61617.',
     ).optional(),
+    mode: choice(
+      'What consumers with MAL headers expect: the first answer in the HTTP response, or each answer posted to them. Those that send the header in the body (NoEncoding) are known by that.',
+      ['request-response', 'no-response'],
+    ).default('request-response'),
   })
   .optional()
   .meta({ description: 'MAL over HTTP (CCSDS 524.3). Absent: not offered.' });

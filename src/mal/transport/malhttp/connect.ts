@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { createServer as createHttpServer, type IncomingMessage as HttpMessage, type ServerResponse } from 'node:http';
 import { type AgentOptions, createServer as createHttpsServer, type ServerOptions } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, LookupFunction } from 'node:net';
 import type { MalErrorName } from '../../area.js';
 import { malArea } from '../../area.js';
 import type { Encoding } from '../../encoding/encoding.js';
@@ -18,26 +19,34 @@ import {
   type Receive,
 } from '../../message.js';
 import { createRegistry } from '../../schema/index.js';
-import { errorStage } from '../../stages.js';
+import { errorStage, PUBSUB } from '../../stages.js';
 import { TRANSPORT_LIMITS, type TransportLimits } from '../limits.js';
 import type { ClientTransport, Dialogue } from '../transport.js';
 import { readBody } from './body.js';
+import { decodeGeneric } from './generic.js';
 import { decodeHeaders, hasMalHeaders } from './header.js';
-import { createPoster, type HttpAnswer } from './post.js';
+import { createPoster, type HttpAnswer, type MalhttpMode } from './post.js';
+import { type ProviderWatch, watchProvider } from './watch.js';
 
 export interface MalhttpClientOptions {
   readonly encoding: Encoding;
+  /** As the provider has it, which nothing tells; default `request-response`. */
+  readonly mode?: MalhttpMode;
   /** Where this consumer listens for what does not fit into responses; default 127.0.0.1 and a free port. */
   readonly host?: string;
   readonly port?: number;
   readonly publishedHost?: string;
   /** https to providers. */
   readonly tls?: AgentOptions;
+  /** Resolves the names of providers; the system's by default. */
+  readonly lookup?: LookupFunction;
   /** https for what providers post here. */
   readonly serverTls?: ServerOptions;
   readonly limits?: Partial<TransportLimits>;
   /** How long a provider may take to answer at all. */
   readonly answerMs?: number;
+  /** How often a provider with subscriptions of ours is looked after; default 4 s, below what idle connections are kept. */
+  readonly probeMs?: number;
   readonly log?: Log;
 }
 
@@ -52,20 +61,26 @@ const grammar = createGrammar(createRegistry([malArea]));
 export async function malhttpClient(options: MalhttpClientOptions): Promise<MalhttpClient> {
   const limits = { ...TRANSPORT_LIMITS, ...options.limits };
   const log = options.log ?? noLog;
-  const poster = createPoster({ limits, tls: options.tls, sockets: 16, answerMs: options.answerMs ?? 300_000 });
+  const { tls, lookup } = options;
+  const poster = createPoster({ limits, tls, lookup, sockets: 16, answerMs: options.answerMs ?? 300_000 });
+  const mode = options.mode ?? 'request-response';
   const dialogues = new Map<string, ProviderChannel>();
   let opened = 0;
   let closed = false;
 
   async function serve(request: HttpMessage, response: ServerResponse): Promise<void> {
     const channel = dialogues.get((request.url ?? '').split('/')[1] ?? '');
-    const known = request.method === 'POST' && hasMalHeaders(request.headers) && channel !== undefined;
+    const withHeaders = hasMalHeaders(request.headers);
+    const known = request.method === 'POST' && channel !== undefined && (withHeaders || mode === 'no-encoding');
     const body = known ? await readBody(request, limits.message) : null;
     if (!known || body === null) {
       response.writeHead(known ? 413 : 404).end();
       return;
     }
-    await channel.take({ header: decodeHeaders(request.headers), body });
+    const message = withHeaders
+      ? { header: decodeHeaders(request.headers), body }
+      : decodeGeneric(body, [options.encoding]);
+    await channel.take(message);
     response.writeHead(204).end();
   }
 
@@ -95,7 +110,15 @@ export async function malhttpClient(options: MalhttpClientOptions): Promise<Malh
     open(uri, receive): Promise<Dialogue> {
       if (closed) return Promise.reject(malError('Shutdown', 'this end is closed'));
       const id = String(++opened);
-      const channel = new ProviderChannel(uri, options.encoding, receive, (message) => poster.post(message), log);
+      const channel = new ProviderChannel({
+        uri,
+        encoding: options.encoding,
+        receive,
+        post: (message) => poster.post(message, mode),
+        watch: (register, lost) =>
+          watchProvider({ limits, tls, lookup, mode, everyMs: options.probeMs ?? PROBE_MS, register, lost }),
+        log,
+      });
       dialogues.set(id, channel);
       channel.onClose(() => dialogues.delete(id));
       return Promise.resolve({
@@ -132,6 +155,17 @@ const STATUS_ERRORS: Readonly<Record<number, MalErrorName>> = {
   511: 'Authentication Failed',
 };
 
+const PROBE_MS = 4000;
+
+interface ProviderChannelOptions {
+  readonly uri: string;
+  readonly encoding: Encoding;
+  readonly receive: Receive;
+  readonly post: (message: OutgoingMessage) => Promise<HttpAnswer>;
+  readonly watch: (register: () => OutgoingMessage | null, lost: (reason: string) => void) => ProviderWatch;
+  readonly log: Log;
+}
+
 /** The way to one provider: messages are posted, first answers come in the responses, others are posted back. */
 class ProviderChannel implements Channel {
   readonly peer: Peer;
@@ -143,13 +177,15 @@ class ProviderChannel implements Channel {
   private pauses = 0;
   private held: (() => void)[] = [];
 
-  constructor(
-    uri: string,
-    encoding: Encoding,
-    private readonly receive: Receive,
-    private readonly post: (message: OutgoingMessage) => Promise<HttpAnswer>,
-    private readonly log: Log,
-  ) {
+  /** What stands at the provider, by the URI of the subscriber, and what was asked for and is not answered yet. */
+  private readonly registered = new Map<string, OutgoingMessage>();
+  private readonly registering = new Map<bigint, OutgoingMessage>();
+  /** The last registration that only looks after the provider. */
+  private probing: bigint | null = null;
+  private watch: ProviderWatch | null = null;
+
+  constructor(private readonly options: ProviderChannelOptions) {
+    const { uri, encoding } = options;
     this.peer = { address: uri.split('/')[2] ?? '', port: 0, secure: false };
     this.encodings = [encoding];
   }
@@ -160,7 +196,9 @@ class ProviderChannel implements Channel {
     if (!this.open) return Promise.reject(malError('Destination Lost', 'the dialogue is closed'));
     const { header } = message;
     const stage = errorStage(header.interactionType, header.interactionStage);
-    const posted = this.post(message).then((answer) => this.answered(message, answer));
+    const ready = header.interactionType === 'PUBSUB' ? this.note(message) : null;
+    const sent = ready === null ? this.options.post(message) : ready.then(() => this.options.post(message));
+    const posted = sent.then((answer) => this.answered(message, answer));
     if (stage === null) return posted;
     const id = header.transactionId;
     const done = posted
@@ -175,7 +213,7 @@ class ProviderChannel implements Channel {
   offer(message: OutgoingMessage): boolean {
     if (!this.open) return false;
     this.send(message).catch((error: unknown) =>
-      this.log('warn', 'message not sent', { reason: (error as Error).message }),
+      this.options.log('warn', 'message not sent', { reason: (error as Error).message }),
     );
     return true;
   }
@@ -184,7 +222,7 @@ class ProviderChannel implements Channel {
   async take(message: IncomingMessage): Promise<void> {
     await this.awaited.get(message.header.transactionId);
     while (this.pauses > 0 && this.open) await new Promise<void>((resolve) => this.held.push(resolve));
-    if (this.open) this.receive(message, this);
+    if (this.open) this.hand(message);
   }
 
   pause(): void {
@@ -198,6 +236,7 @@ class ProviderChannel implements Channel {
   close(_reason: string): void {
     if (!this.open) return;
     this.open = false;
+    this.watch?.stop();
     this.release();
     const listeners = [...this.closeListeners];
     this.closeListeners.clear();
@@ -213,7 +252,7 @@ class ProviderChannel implements Channel {
   private answered({ header }: OutgoingMessage, answer: HttpAnswer): void {
     if (!this.open) return;
     if (hasMalHeaders(answer.headers)) {
-      this.receive({ header: decodeHeaders(answer.headers), body: answer.body }, this);
+      this.hand({ header: decodeHeaders(answer.headers), body: answer.body });
     } else if (answer.status >= 300) {
       const name = STATUS_ERRORS[answer.status] ?? 'Internal';
       throw malError(name, `HTTP status ${answer.status} from ${header.to}`);
@@ -225,7 +264,57 @@ class ProviderChannel implements Channel {
     if (!this.open) return;
     const writer = this.encodings[0]!.createWriter();
     writeError(grammar, writer, error, null);
-    this.receive({ header: replyHeader(header, stage, true, Date.now()), body: Buffer.concat(writer.finish()) }, this);
+    this.hand({ header: replyHeader(header, stage, true, Date.now()), body: Buffer.concat(writer.finish()) });
+  }
+
+  /**
+   * Keeps track of what is registered: a provider that has restarted has forgotten it, and no connection tells.
+   * @returns what a deregistration waits for, lest a registration overtakes it
+   */
+  private note(message: OutgoingMessage): Promise<void> | null {
+    const { from, interactionStage, transactionId } = message.header;
+    if (interactionStage === PUBSUB.register) this.registering.set(transactionId, message);
+    if (interactionStage !== PUBSUB.deregister || !this.registered.delete(from) || this.watch === null) return null;
+    return this.watch.idle().then(() => {
+      if (this.registered.size === 0) this.unwatch();
+    });
+  }
+
+  private hand(message: IncomingMessage): void {
+    const { interactionType, interactionStage, transactionId, isError } = message.header;
+    if (interactionType === 'PUBSUB' && interactionStage === PUBSUB.registerAck) {
+      if (transactionId === this.probing) {
+        if (isError) this.close('the provider no longer takes the subscription');
+        return;
+      }
+      const asked = this.registering.get(transactionId);
+      this.registering.delete(transactionId);
+      if (asked !== undefined && !isError) {
+        this.registered.set(asked.header.from, asked);
+        this.watch ??= this.options.watch(
+          () => this.probe(),
+          (reason) => this.close(reason),
+        );
+      }
+    }
+    this.options.receive(message, this);
+  }
+
+  /** A registration once more, each in its turn: it changes nothing where it stands already. */
+  private probe(): OutgoingMessage | null {
+    const next = this.registered.entries().next().value;
+    if (next === undefined) return null;
+    const [from, message] = next;
+    this.registered.delete(from);
+    this.registered.set(from, message);
+    const transactionId = randomBytes(8).readBigInt64BE();
+    this.probing = transactionId;
+    return { ...message, header: { ...message.header, transactionId } };
+  }
+
+  private unwatch(): void {
+    this.watch?.stop();
+    this.watch = null;
   }
 
   private release(): void {

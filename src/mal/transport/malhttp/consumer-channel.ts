@@ -4,7 +4,7 @@ import { type MalError, malError } from '../../errors.js';
 import type { Channel, Log, MessageHeader, OutgoingMessage, Peer } from '../../message.js';
 import type { TransportLimits } from '../limits.js';
 import { encodeHeaders } from './header.js';
-import type { Poster } from './post.js';
+import type { MalhttpMode, Poster } from './post.js';
 
 export interface ConsumerChannelOptions {
   /** URI of the consumer. */
@@ -12,6 +12,7 @@ export interface ConsumerChannelOptions {
   readonly peer: Peer;
   readonly encodings: readonly Encoding[];
   readonly poster: Poster;
+  readonly mode: MalhttpMode;
   readonly limits: TransportLimits;
   readonly log: Log;
   /** Whether the consumer's URI may be connected to. */
@@ -135,7 +136,7 @@ export class ConsumerChannel implements Channel {
     this.posting = true;
     for (let message = this.queue[0]; message !== undefined && this.open; message = this.queue[0]) {
       try {
-        const { status } = await this.options.poster.post(message);
+        const { status } = await this.options.poster.post(message, this.options.mode);
         if (status >= 300) throw malError('Destination Transient', `HTTP status ${status}`);
       } catch (error) {
         this.close((error as MalError).message);

@@ -10,8 +10,9 @@ import { TRANSPORT_LIMITS, type TransportLimits } from '../limits.js';
 import type { Listener } from '../maltcp/listen.js';
 import { readBody } from './body.js';
 import { ConsumerChannel } from './consumer-channel.js';
+import { decodeGeneric } from './generic.js';
 import { decodeHeaders, encodingOf, hasMalHeaders } from './header.js';
-import { createPoster } from './post.js';
+import { createPoster, type MalhttpMode } from './post.js';
 
 export interface MalhttpListenOptions {
   readonly host: string;
@@ -23,8 +24,8 @@ export interface MalhttpListenOptions {
   /** For what is posted to consumers; https when given. */
   readonly consumerTls?: AgentOptions;
   readonly encodings: readonly Encoding[];
-  /** `request-response`: the first answer is in the HTTP response; `no-response`: every answer is a post of its own. */
-  readonly mode?: 'request-response' | 'no-response';
+  /** What consumers with HTTP headers expect, which nothing in their messages tells. `no-encoding` is told by the lack of them. */
+  readonly mode?: Exclude<MalhttpMode, 'no-encoding'>;
   readonly receive: Receive;
   readonly reject: (header: MessageHeader, error: MalError, channel: Channel) => void;
   /** Whether messages may be posted to a consumer's URI; by default only to the address that its requests come from. */
@@ -38,13 +39,13 @@ export async function listenMalhttp(options: MalhttpListenOptions): Promise<List
   const limits = { ...TRANSPORT_LIMITS, ...options.limits };
   const log = options.log ?? noLog;
   const mayPost = options.mayPost ?? sameAddress;
-  const inResponse = options.mode !== 'no-response';
+  const usual = options.mode ?? 'request-response';
   const poster = createPoster({ limits, tls: options.consumerTls, sockets: 4, answerMs: limits.stallMs });
   const consumers = new Map<string, ConsumerChannel>();
   let localRoot = '';
 
-  function channelOf(uri: string, peer: Peer): ConsumerChannel {
-    const key = `${peer.address} ${uri}`;
+  function channelOf(uri: string, peer: Peer, mode: MalhttpMode): ConsumerChannel {
+    const key = `${mode} ${peer.address} ${uri}`;
     let channel = consumers.get(key);
     if (channel === undefined) {
       const created = new ConsumerChannel({
@@ -52,6 +53,7 @@ export async function listenMalhttp(options: MalhttpListenOptions): Promise<List
         peer,
         encodings: options.encodings,
         poster,
+        mode,
         limits,
         log,
         mayPost: mayPost(uri, peer),
@@ -66,15 +68,20 @@ export async function listenMalhttp(options: MalhttpListenOptions): Promise<List
   }
 
   async function serve(request: HttpMessage, response: ServerResponse): Promise<void> {
-    if (request.method !== 'POST' || !hasMalHeaders(request.headers)) {
-      response.writeHead(request.method === 'POST' ? 400 : 405, { 'Content-Type': 'text/plain' });
+    if (request.method !== 'POST') {
+      response.writeHead(405, { 'Content-Type': 'text/plain' });
       response.end('this is an endpoint of MAL over HTTP');
       request.resume();
       return;
     }
+    if (!hasMalHeaders(request.headers)) {
+      await serveGeneric(request, response);
+      return;
+    }
     const header = decodeHeaders(request.headers);
     const peer = peerOf(request);
-    const channel = channelOf(header.from, peer);
+    const inResponse = usual === 'request-response';
+    const channel = channelOf(header.from, peer, usual);
     const answered = errorStage(header.interactionType, header.interactionStage) !== null && !header.isError;
     const announced = request.headers['content-length'];
     if (answered && inResponse) channel.await(header, response);
@@ -99,6 +106,20 @@ export async function listenMalhttp(options: MalhttpListenOptions): Promise<List
       if (!isMalError(error)) throw error;
       options.reject(header, error, channel);
     }
+  }
+
+  /** A message with its header in the body: answered by nothing here, and by posts of the same kind. */
+  async function serveGeneric(request: HttpMessage, response: ServerResponse): Promise<void> {
+    const body = await readBody(request, limits.message);
+    if (body === null) {
+      response.writeHead(413).end();
+      return;
+    }
+    const { encoding, ...message } = decodeGeneric(body, options.encodings);
+    const channel = channelOf(message.header.from, peerOf(request), 'no-encoding');
+    channel.encodings = [encoding];
+    channel.noContent(response);
+    options.receive(message, channel);
   }
 
   const handle = (request: HttpMessage, response: ServerResponse): void => {
