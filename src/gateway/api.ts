@@ -1,7 +1,7 @@
 import type { ObjectRef } from '../mal/index.js';
 import type { FilterTree } from '../mpd/filter/index.js';
 import type { ProductFilter, ProductMetadata, ProductType, StandingOrder, TimeWindow } from '../mpd/index.js';
-import type { Body, Entry, Health, UpstreamStatus } from './backend.js';
+import type { Body, Entry, Form, Health, UpstreamStatus } from './backend.js';
 import type { EventType, FileState, OrderMethod, OrderState, ServiceState } from './schema.js';
 
 /** Who asks. Every call of the core takes one; its policy is ANDed to whatever is asked. */
@@ -71,6 +71,8 @@ export interface Catalogue {
     options: {
       readonly revision: string | null;
       readonly offset: number;
+      /** One of `forms`; Invalid when it is none. */
+      readonly form?: string;
       readonly signal: AbortSignal;
       readonly progress?: (text: string) => void;
       /** As `get` just gave it for this reference: it is not looked up again. */
@@ -78,6 +80,8 @@ export interface Catalogue {
     },
     principal: Principal,
   ): Promise<{ entry: Entry; body: Body }>;
+  /** Forms in which a product may be had beside as it came. */
+  forms(entry: Entry): readonly Form[];
   /** One level of the folder view: sub-folders and the products in this folder, by prefix. */
   folders(
     path: string,
@@ -124,10 +128,20 @@ export interface OrderRequest {
   readonly onBadSource?: 'deliver-flagged' | 'hold';
   readonly overwrite?: boolean;
   readonly pathTemplate?: string | null;
+  /** Extension: the form in which files are delivered; null = as they came. What has no such form comes as it came. */
+  readonly form?: string | null;
   readonly deadlineSeconds?: number;
   readonly backfill?: BackfillRequest;
+  readonly retain?: Retention | null;
   /** HTTP and CLI refuse a target that is `notYet`, unless this is set; MAL sets it. */
   readonly acceptUnreachable?: boolean;
+}
+
+/** Notifications that are kept for subscribers that come later: as many, and as old, as this; null = no such bound. */
+export interface Retention {
+  /** 1 … 1000. */
+  readonly last: number | null;
+  readonly seconds: number | null;
 }
 
 export interface BackfillRequest {
@@ -145,7 +159,10 @@ export interface OrderInfo {
   readonly onBadSource: 'deliver-flagged' | 'hold';
   readonly overwrite: boolean;
   readonly pathTemplate: string | null;
+  readonly form: string | null;
   readonly deadlineSeconds: number;
+  /** null = none are kept. */
+  readonly retain: Retention | null;
   readonly warning: string | null;
   readonly createdAt: bigint;
   readonly updatedAt: bigint;
@@ -313,6 +330,9 @@ export interface GatewayEvent {
   readonly payload: Readonly<Record<string, unknown>>;
   /** Present for `product`, `delivered`, `failed`, `available`. */
   readonly metadata: ProductMetadata | null;
+  /** Of that product; for use inside the gateway. */
+  readonly revision?: string | null;
+  readonly path?: string | null;
 }
 
 export interface EventQuery {
@@ -332,6 +352,17 @@ export interface Events {
   ): Promise<{ readonly events: readonly GatewayEvent[]; readonly cursor: string }>;
   /** Reads on as events come, until the signal. */
   tail(query: EventQuery, signal: AbortSignal, principal: Principal): AsyncIterable<GatewayEvent>;
+  /** The same in pages as they are read, none of them empty; the next one is read while one is looked at. */
+  pages(query: EventQuery, signal: AbortSignal, principal: Principal): AsyncIterable<readonly GatewayEvent[]>;
+  /** What orders keep for subscribers that come later (`retain`), oldest first, up to a cursor; at most 10 000, the newest. */
+  kept(
+    query: {
+      readonly types: readonly EventType[];
+      readonly upTo: string;
+      readonly wanted: (order: { readonly orderID: bigint; readonly user: string }) => boolean;
+    },
+    principal: Principal,
+  ): Promise<readonly GatewayEvent[]>;
 }
 
 export interface ApiKeyInfo {

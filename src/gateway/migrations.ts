@@ -106,4 +106,24 @@ const madeFor: Migration = {
   },
 };
 
-export const coreMigrations: Readonly<Record<string, Migration>> = { 'core-0001': core, 'core-0002-made-for': madeFor };
+/** Notifications that an order keeps; an index that no query needs, for each row of the ledger a cost. */
+const retention: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await sql`alter table standing_order add column retain_last integer, add column retain_s integer`.execute(db);
+    await sql`drop index delivery_product`.execute(db);
+  },
+};
+
+/** The form in which an order's files are delivered. */
+const form: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await sql`alter table standing_order add column form text`.execute(db);
+  },
+};
+
+export const coreMigrations: Readonly<Record<string, Migration>> = {
+  'core-0001': core,
+  'core-0002-made-for': madeFor,
+  'core-0003-retention': retention,
+  'core-0004-form': form,
+};

@@ -136,12 +136,17 @@ export interface StandingOrderTable {
   on_bad_source: 'deliver-flagged' | 'hold';
   overwrite: boolean;
   /** Sub-folder template, e.g. `{productType}/{created:yyyy}`; null = none. */
+  /** Form of the delivered files; null = as they came. */
+  form: Generated<string | null>;
   path_template: string | null;
   /** How long a delivery without progress is tried. */
   deadline_s: number;
   /** Service orders: highest acknowledged position of the pull cursor. */
   acked: bigint | null;
   upstream: NullableJson;
+  /** Notifications kept for subscribers that come later: how many, and how old; both null = none. */
+  retain_last: number | null;
+  retain_s: number | null;
   warning: string | null;
   created_at: Stamp;
   updated_at: Stamp;

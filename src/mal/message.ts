@@ -59,6 +59,10 @@ export interface Channel {
   send(message: OutgoingMessage): Promise<void>;
   /** Sends without waiting; false, and the channel is dropped, when the other end has left too much unread. */
   offer(message: OutgoingMessage): boolean;
+  /** Whether much of what was offered is still here, though not yet too much. */
+  readonly congested?: boolean;
+  /** Resolves when all of it has gone out, or the channel is closed. */
+  relieved?(): Promise<void>;
   /** Stops, and resumes, reading from the other end; calls add up. */
   pause(): void;
   resume(): void;

@@ -105,6 +105,7 @@ export function fakeGateway(entries: readonly Entry[] = []): FakeGateway {
       overwrite: false,
       pathTemplate: null,
       deadlineSeconds: 3600,
+      retain: request.retain ?? null,
       warning: null,
       createdAt: BASE,
       updatedAt: BASE,
@@ -263,6 +264,10 @@ export function fakeGateway(entries: readonly Entry[] = []): FakeGateway {
         const found = events.slice(Number(cursor), Number(cursor) + limit);
         return { events: found, cursor: found.at(-1)?.cursor ?? cursor };
       },
+      pages: () => {
+        throw new Error('the HTTP binding reads no pages');
+      },
+      kept: async () => [],
       async *tail({ cursor }, signal) {
         let at = Number(cursor ?? events.length);
         while (!signal.aborted) {

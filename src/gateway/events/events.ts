@@ -28,6 +28,11 @@ type Row = Partial<EntryColumns> & {
 const CURSOR = /^([0-9a-f-]{36})\.(\d{1,20})\.(\d{1,19})$/;
 /** How long a reader waits for a wake-up before it looks by itself. */
 const POLL_MS = 1000;
+/** Events of one page; the larger one is for a reader that is behind. */
+const PAGE = 500;
+const LARGE_PAGE = 1000;
+/** Most events kept for one subscriber. */
+const MOST_KEPT = 10_000;
 
 /**
  * Events in commit order: by (transaction, id), and only below the oldest transaction that still runs, so that one which
@@ -55,30 +60,68 @@ export function createEvents(store: Store<CoreTables>, access: Access): Events {
     },
 
     async *tail(query, signal, principal) {
-      let wake = () => {};
-      const unlisten = await store.listen(EVENT_CHANNEL, () => wake());
-      try {
-        for (let cursor = query.cursor; ; ) {
-          let woken = false;
-          const next = new Promise<void>((resolve) => {
-            wake = () => {
-              woken = true;
-              resolve();
-            };
-          });
-          const page = await read({ ...query, cursor }, 500, principal);
-          cursor = page.cursor;
-          yield* page.events;
-          if (signal.aborted) return;
-          if (page.full || woken) continue;
-          await wokenOrLater(next, POLL_MS, signal);
-          if (signal.aborted) return;
-        }
-      } finally {
-        await unlisten();
-      }
+      for await (const page of pages(query, signal, principal, 1)) yield* page;
+    },
+
+    pages: (query, signal, principal) => pages(query, signal, principal, 2),
+
+    async kept({ types, upTo, wanted }, principal) {
+      const orders = await db
+        .selectFrom('standing_order')
+        .select(['id', 'owner'])
+        .where('kind', '=', 'standing')
+        .where((eb) => eb.or([eb('retain_last', 'is not', null), eb('retain_s', 'is not', null)]))
+        .execute();
+      const ids = orders.filter(({ id, owner }) => wanted({ orderID: id, user: owner })).map(({ id }) => id);
+      if (ids.length === 0) return [];
+      const to = await placeOf(db, upTo);
+      const { rows } = await sql<Row>`
+        select ${COLUMNS} from standing_order o cross join lateral (
+          select * from event where order_id = o.id and type = any(${types})
+            and (tx, id) <= (${to.tx}::xid8, ${to.id}::bigint)
+            and (o.retain_s is null or at >= now() - make_interval(secs => o.retain_s))
+          order by tx desc, id desc limit coalesce(o.retain_last, ${MOST_KEPT})) e
+        left join journal j on j.id = e.journal_id
+        where o.id = any(${ids})
+        order by e.tx desc, e.id desc limit ${MOST_KEPT}`.execute(db);
+      return rows.reverse().flatMap((row) => visible(row, to.generation, principal, access));
     },
   };
+
+  /** @param depth 2: a further page is read while one is looked at */
+  async function* pages(
+    query: EventQuery,
+    signal: AbortSignal,
+    principal: Principal,
+    depth: 1 | 2,
+  ): AsyncGenerator<readonly GatewayEvent[], void> {
+    let wake = () => {};
+    const unlisten = await store.listen(EVENT_CHANNEL, () => wake());
+    let ahead: ReturnType<typeof read> | null = null;
+    try {
+      for (let { cursor } = query, size = PAGE; ; ) {
+        let woken = false;
+        const next = new Promise<void>((resolve) => {
+          wake = () => {
+            woken = true;
+            resolve();
+          };
+        });
+        const page: Awaited<ReturnType<typeof read>> = await (ahead ?? read({ ...query, cursor }, size, principal));
+        cursor = page.cursor;
+        size = page.full ? LARGE_PAGE : PAGE;
+        ahead = depth === 2 && page.full && !signal.aborted ? read({ ...query, cursor }, size, principal) : null;
+        ahead?.catch(() => {});
+        if (page.events.length > 0) yield page.events;
+        if (signal.aborted) return;
+        if (page.full || woken) continue;
+        await wokenOrLater(next, POLL_MS, signal);
+        if (signal.aborted) return;
+      }
+    } finally {
+      await Promise.allSettled([ahead, unlisten()]);
+    }
+  }
 }
 
 /** Waits for the wake-up, but no longer than `ms`; leaves no timer and no listener behind. */
@@ -139,13 +182,15 @@ async function select(
   if (!isOperator(principal) && !principal.assertsUser)
     conditions.push(sql`(e.owner = ${principal.id} or (e.owner is null and e.type = 'product'))`);
   const { rows } = await sql<Row>`
-    select e.id, e.tx::text as tx, e.at, e.type, e.order_id, e.owner, e.delivery_id, e.payload, j.id is not null as has_product,
-      j.metadata, j.revision, j.updated_ns, j.path, j.file_name, j.claim_algorithm, j.claim_value
+    select ${COLUMNS}
     from event e left join journal j on j.id = e.journal_id
     where ${sql.join(conditions, sql` and `)}
     order by e.tx, e.id limit ${limit}`.execute(db);
   return rows;
 }
+
+const COLUMNS = sql`e.id, e.tx::text as tx, e.at, e.type, e.order_id, e.owner, e.delivery_id, e.payload,
+  j.id is not null as has_product, j.metadata, j.revision, j.updated_ns, j.path, j.file_name, j.claim_algorithm, j.claim_value`;
 
 function visible(row: Row, generation: string, principal: Principal, access: Access): readonly GatewayEvent[] {
   const entry = row.has_product ? entryOf(row as EntryColumns) : null;
@@ -160,6 +205,7 @@ function visible(row: Row, generation: string, principal: Principal, access: Acc
       deliveryId: row.delivery_id,
       payload: row.payload,
       metadata: entry?.metadata ?? null,
+      ...(entry && { revision: entry.revision, path: entry.path }),
     },
   ];
 }

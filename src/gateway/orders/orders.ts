@@ -124,7 +124,8 @@ export function createOrders(deps: OrderDependencies): Orders {
         await checkOwner(tx, owner, principal);
         await sql`
           insert into standing_order (id, kind, owner, state, method, deliver_to, secret, filter, tree, domain, valid_start_ns,
-            valid_end_ns, comments, pause_policy, on_bad_source, overwrite, path_template, deadline_s, warning, upstream)
+            valid_end_ns, comments, pause_policy, on_bad_source, overwrite, path_template, form, deadline_s, retain_last,
+            retain_s, warning, upstream)
           overriding system value
           values (${id}, 'standing', ${owner}, 'active', ${request.deliveryMethod}, ${accepted?.deliverTo ?? null}, ${accepted?.secret ?? null},
             ${request.productFilter && JSON.stringify(encodeJson(ProductFilter, request.productFilter))}::jsonb,
@@ -132,7 +133,8 @@ export function createOrders(deps: OrderDependencies): Orders {
             ${request.productFilter?.domain ? domainText(request.productFilter.domain) : null},
             ${request.validityPeriod?.start ?? null}, ${request.validityPeriod?.end ?? null}, ${request.comments},
             ${request.pausePolicy ?? 'hold'}, ${request.onBadSource ?? 'deliver-flagged'}, ${request.overwrite ?? true},
-            ${request.pathTemplate ?? null}, ${request.deadlineSeconds ?? deps.deadlineSeconds}, ${warning}, ${upstream && JSON.stringify(upstream)}::jsonb)`.execute(
+            ${request.pathTemplate ?? null}, ${request.form ?? null}, ${request.deadlineSeconds ?? deps.deadlineSeconds},
+            ${request.retain?.last ?? null}, ${request.retain?.seconds ?? null}, ${warning}, ${upstream && JSON.stringify(upstream)}::jsonb)`.execute(
           tx,
         );
         await recordHistory(tx, id, principal.id, 'submitted', warning);

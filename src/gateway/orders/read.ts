@@ -18,6 +18,12 @@ export const selectOrders = (db: Kysely<CoreTables>) =>
 
 type Row = Awaited<ReturnType<ReturnType<typeof selectOrders>['execute']>>[number];
 
+export const retentionOf = ({
+  retain_last: last,
+  retain_s: seconds,
+}: Pick<Row, 'retain_last' | 'retain_s'>): OrderInfo['retain'] =>
+  last === null && seconds === null ? null : { last, seconds };
+
 export function orderInfo(row: Row): OrderInfo {
   const { valid_start_ns: start, valid_end_ns: end } = row;
   return {
@@ -37,7 +43,9 @@ export function orderInfo(row: Row): OrderInfo {
     onBadSource: row.on_bad_source,
     overwrite: row.overwrite,
     pathTemplate: row.path_template,
+    form: row.form,
     deadlineSeconds: row.deadline_s,
+    retain: retentionOf(row),
     warning: row.warning,
     createdAt: nsOfDate(row.created_at),
     updatedAt: nsOfDate(row.updated_at),

@@ -9,7 +9,7 @@ import {
 import { invalid } from '../../mpd/index.js';
 import { denied, isOperator } from '../access/access.js';
 import { conjunction } from '../access/sight.js';
-import type { NamedFilters, OrderRequest, Principal } from '../api.js';
+import type { NamedFilters, OrderRequest, Principal, Retention } from '../api.js';
 import { resolverFor } from '../catalogue/filters.js';
 import { checkPathTemplate } from '../delivery/path-template.js';
 import { refuseNul, requireStorable } from '../values.js';
@@ -50,6 +50,7 @@ export async function validateOrder(
   )
     throw invalid('deadlineSeconds', 'must be from 1 to 315360000');
   if (request.pathTemplate != null) checkPathTemplate(request.pathTemplate);
+  if (request.retain != null) checkRetention(request.retain);
   if (request.backfill) checkBackfill(request.backfill, 'backfill');
   const asked = conjunction(request.productFilter && { filter: request.productFilter }, request.tree ?? null);
   const named = asked && (await resolveNamed(asked, resolverFor(filters, principal)));
@@ -69,6 +70,17 @@ function withoutNames(tree: FilterTree): FilterTree {
   if ('all' in tree) return { all: tree.all.map(withoutNames) };
   if ('any' in tree) return { any: tree.any.map(withoutNames) };
   return 'not' in tree ? { not: withoutNames(tree.not) } : tree;
+}
+
+/** Most notifications that an order keeps. */
+const MOST_KEPT = 1000;
+
+function checkRetention({ last, seconds }: Retention): void {
+  if (last === null && seconds === null) throw invalid('retain', 'needs last, seconds, or both');
+  if (last !== null && !(Number.isInteger(last) && last >= 1 && last <= MOST_KEPT))
+    throw invalid('retain.last', `must be from 1 to ${MOST_KEPT}`);
+  if (seconds !== null && !(Number.isInteger(seconds) && seconds >= 1 && seconds <= 10 * 365 * 86_400))
+    throw invalid('retain.seconds', 'must be from 1 to 315360000');
 }
 
 export function checkBackfill(

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Identifier, Subscription } from '../area.js';
 import type { Grammar } from '../encoding/grammar.js';
 import { malError } from '../errors.js';
@@ -9,7 +10,14 @@ import { type Attribute, fromMs } from '../types/index.js';
 import { KeyIndex } from './index-of-keys.js';
 import { notifyBodies } from './notify.js';
 import { createPublishers } from './publishers.js';
-import { accepts, conditionsOf, normalizedKeys, type Registered, type Subscriber } from './subscription.js';
+import {
+  accepts,
+  acceptsKeys,
+  conditionsOf,
+  normalizedKeys,
+  type Registered,
+  type Subscriber,
+} from './subscription.js';
 
 const REGISTER = body({ subscription: Subscription });
 const DEREGISTER = body({ subscriptionIds: list(Identifier) });
@@ -48,10 +56,15 @@ export interface Broker<P> {
     update: N,
     options?: PublishOptions<P>,
   ): number;
+  /** Waits a moment for consumers that are behind in reading; for one that stays behind it has waited enough after two seconds. */
+  relief(): Promise<void>;
   readonly subscriptions: number;
   /** Whether anybody may get updates of the operation. */
   hasSubscribers(operation: PubSubOperation): boolean;
 }
+
+/** Whether a subscription would get an update with these keys, whatever its domain. */
+export type WantsKeys = (keys: Readonly<Record<string, unknown>>) => boolean;
 
 export interface BrokerLimits {
   readonly subscriptions: number;
@@ -63,7 +76,7 @@ export interface BrokerOptions<P> {
   /** Refuses a registration by throwing. */
   readonly authorise?: (principal: P, operation: PubSubOperation, subscription: Subscription) => void | Promise<void>;
   /** Called for each new subscription, before its acknowledgement goes out is over: the place to replay what was kept. */
-  readonly registered?: (subscriber: Subscriber<P>, operation: PubSubOperation) => void;
+  readonly registered?: (subscriber: Subscriber<P>, operation: PubSubOperation, wants: WantsKeys) => void;
   /** Lets others publish here who may: throws for those who may not. Without it only the provider itself publishes. */
   readonly publishers?: (principal: P, operation: PubSubOperation) => void | Promise<void>;
   readonly limits?: Partial<BrokerLimits>;
@@ -78,6 +91,9 @@ interface Consumer<P> {
   readonly subscriptions: Map<string, Registered<P>>;
 }
 
+/** How long publishing is held up by one consumer that does not read. */
+const PATIENCE_MS = 2000;
+
 const LIMITS: BrokerLimits = { subscriptions: 100_000, perConnection: 1000 };
 
 /** Keeps subscriptions and hands updates to them; a consumer's subscriptions end with its connection. */
@@ -89,6 +105,7 @@ export function createBroker<P>(options: BrokerOptions<P>): Broker<P> {
   const consumers = new Map<string, Consumer<P>>();
   const byOperation = new Map<PubSubOperation, KeyIndex<P>>();
   const perChannel = new WeakMap<Channel, number>();
+  const waited = new WeakMap<Channel, number>();
   let total = 0;
 
   async function register({ message, channel, principal, operation, replies }: BrokerRequest<P>): Promise<void> {
@@ -124,7 +141,9 @@ export function createBroker<P>(options: BrokerOptions<P>): Broker<P> {
     perChannel.set(channel, (perChannel.get(channel) ?? 0) + 1);
     total++;
     const acknowledged = replies.body(channel, encoding, header, PUBSUB.registerAck, EMPTY, {});
-    options.registered?.(registered, operation);
+    options.registered?.(registered, operation, (keys) =>
+      acceptsKeys(registered, normalizedKeys(keyValues(operation, keys))),
+    );
     await acknowledged;
   }
 
@@ -242,6 +261,22 @@ export function createBroker<P>(options: BrokerOptions<P>): Broker<P> {
         update,
         publishOptions,
       ),
+    async relief() {
+      for (const { channel } of consumers.values()) {
+        if (channel.congested !== true) {
+          if (waited.has(channel)) waited.delete(channel);
+          continue;
+        }
+        const before = waited.get(channel) ?? 0;
+        if (before >= PATIENCE_MS) continue;
+        const start = performance.now();
+        const enough = new AbortController();
+        const longest = sleep(PATIENCE_MS - before, undefined, { signal: enough.signal }).catch(() => {});
+        await Promise.race([channel.relieved?.(), longest]);
+        enough.abort();
+        waited.set(channel, before + performance.now() - start);
+      }
+    },
     get subscriptions() {
       return total;
     },

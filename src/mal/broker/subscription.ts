@@ -57,7 +57,10 @@ export function accepts<P>(
   domain: readonly string[] | null,
   keys: readonly (string | null)[],
 ): boolean {
-  if (!matchesDomain(domain, subscription.domain)) return false;
+  return matchesDomain(domain, subscription.domain) && acceptsKeys(subscription, keys);
+}
+
+export function acceptsKeys<P>(subscription: Registered<P>, keys: readonly (string | null)[]): boolean {
   for (const [at, values] of subscription.conditions) {
     const key = keys[at] ?? null;
     if (key === null || !values.has(key)) return false;

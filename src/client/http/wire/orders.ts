@@ -1,4 +1,11 @@
-import type { BackfillRequest, NamedFilter, OrderHistoryEntry, OrderInfo, OrderRequest } from '../../../gateway/api.js';
+import type {
+  BackfillRequest,
+  NamedFilter,
+  OrderHistoryEntry,
+  OrderInfo,
+  OrderRequest,
+  Retention,
+} from '../../../gateway/api.js';
 import type { OrderState } from '../../../gateway/schema.js';
 import { Long, Time } from '../../../mal/index.js';
 import { DeliveryMethodEnum, ProductFilter, StandingOrder, TimeWindow } from '../../../mpd/index.js';
@@ -26,6 +33,16 @@ export const BackfillShape: Shape<BackfillRequest> = record(
   },
 );
 
+export const RetentionShape: Shape<Retention> = record(
+  { last: nullable(whole(1)), seconds: nullable(whole(1)) },
+  {
+    name: 'Retention',
+    doc: 'Notifications kept for MAL subscribers that come later: as many, and as old, as this; null = no such bound.',
+    unknown: 'refuse',
+    example: { last: 100, seconds: null },
+  },
+);
+
 export const OrderRequestShape: Shape<OrderRequest> = record(
   {
     user: nullable(text()),
@@ -39,13 +56,15 @@ export const OrderRequestShape: Shape<OrderRequest> = record(
     onBadSource: optional(onBadSource),
     overwrite: optional(flag),
     pathTemplate: optional(nullable(text())),
+    form: optional(nullable(text())),
     deadlineSeconds: optional(whole(1)),
     backfill: optional(BackfillShape),
+    retain: optional(nullable(RetentionShape)),
     acceptUnreachable: optional(flag),
   },
   {
     name: 'OrderRequest',
-    doc: 'A standing order. `user` absent = yourself. `tree`, the policies, `backfill` and `acceptUnreachable` are extensions.',
+    doc: 'A standing order. `user` absent = yourself. `tree`, the policies, `form`, `backfill` and `acceptUnreachable` are extensions.',
     unknown: 'refuse',
     example: {
       productFilter: { productType: 'TelemetryPackets', domain: ['local', '*'] },
@@ -65,7 +84,9 @@ const order = {
   onBadSource,
   overwrite: flag,
   pathTemplate: nullable(text()),
+  form: nullable(text()),
   deadlineSeconds: whole(0),
+  retain: nullable(RetentionShape),
   warning: nullable(text()),
   createdAt: mpd(Time),
   updatedAt: mpd(Time),

@@ -113,6 +113,15 @@ export class Connection implements Channel {
     }
   }
 
+  get congested(): boolean {
+    const { queuedBytes, queuedMessages } = this.options.limits;
+    return this.socket.writableLength > queuedBytes / 8 || this.queuedMessages > queuedMessages / 8;
+  }
+
+  async relieved(): Promise<void> {
+    while (this.open && this.congested) await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
+
   offer(message: OutgoingMessage): boolean {
     if (!this.open) return false;
     const { queuedBytes, queuedMessages } = this.options.limits;
