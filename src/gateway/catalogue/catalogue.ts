@@ -24,11 +24,11 @@ export interface CatalogueDependencies {
 
 export function createCatalogue({ db, backends, access, filters, pageLimit }: CatalogueDependencies): Catalogue {
   /** What was asked and may be seen, listed from everywhere, refined here. */
-  async function* search(
+  async function search(
     query: ProductQuery,
     options: { readonly after: string | undefined; readonly limit: number; readonly signal: AbortSignal },
     principal: Principal,
-  ): AsyncIterable<Merged> {
+  ): Promise<AsyncIterable<Merged>> {
     checkWindow(query.created, 'created');
     checkWindow(query.content, 'content');
     const named = query.filter && (await resolveNamed(query.filter, resolverFor(filters, principal)));
@@ -39,8 +39,8 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
     const filter = conjunction(asked, principal.policy);
     const pushed: BackendQuery = { filter, created: query.created, content: query.content, updated: null };
     const positions = options.after === undefined ? {} : decodeCursor(options.after);
-    for await (const item of mergeListings(backendsFor(backends.all, filter), pushed, { ...options, positions }))
-      if (matches(item.entry.metadata, item.entry.path) && access.allows(principal, item.entry)) yield item;
+    const keep = (entry: Entry): boolean => matches(entry.metadata, entry.path) && access.allows(principal, entry);
+    return mergeListings(backendsFor(backends.all, filter), pushed, { ...options, positions, keep });
   }
 
   async function visible(
@@ -85,7 +85,7 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
       const most = Math.min(limit, pageLimit);
       const entries: Entry[] = [];
       let next: string | null = null;
-      for await (const { entry, positions } of search(query, { after, limit: most + 1, signal }, principal)) {
+      for await (const { entry, positions } of await search(query, { after, limit: most + 1, signal }, principal)) {
         if (entries.length === most) return { entries, next };
         entries.push(entry);
         next = encodeCursor(positions);
@@ -94,7 +94,7 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
     },
 
     async *listAll(query, { after, signal }, principal) {
-      for await (const { entry, positions } of search(query, { after, limit: pageLimit, signal }, principal))
+      for await (const { entry, positions } of await search(query, { after, limit: pageLimit, signal }, principal))
         yield {
           entry,
           get cursor() {
@@ -105,7 +105,7 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
 
     async listBounded(query, limit, signal, principal) {
       const entries: Entry[] = [];
-      for await (const { entry } of search(query, { after: undefined, limit: limit + 1, signal }, principal)) {
+      for await (const { entry } of await search(query, { after: undefined, limit: limit + 1, signal }, principal)) {
         if (entries.length === limit) throw tooMany(limit, undefined, 'narrow the filter or the time windows');
         entries.push(entry);
       }

@@ -15,12 +15,11 @@ interface ListingOptions {
   readonly positions: Positions;
   readonly limit: number;
   readonly signal: AbortSignal;
+  /** Whether an entry was asked for: backends may list more. */
+  readonly keep: (entry: Entry) => boolean;
 }
 
-/**
- * One listing over several backends, ascending by creation time, then reference. Entries a backend lists beyond what was asked
- * are the caller's to refine.
- */
+/** One listing over several backends, ascending by creation time, then reference. */
 export function mergeListings(
   backends: readonly Backend[],
   query: BackendQuery,
@@ -33,19 +32,28 @@ export function mergeListings(
 }
 
 async function* listOne(backend: Backend, query: BackendQuery, options: ListingOptions): AsyncGenerator<Merged, void> {
-  const { positions, limit, signal } = options;
+  const { positions, limit, signal, keep } = options;
   const after = positions[backend.id];
   const pace = createPace();
   let count = 0;
   const listing = backend.list(query, { order: 'created', limit, signal, ...(after !== undefined && { after }) });
   for await (const { entry, position } of listing) {
-    yield {
-      entry,
-      get positions() {
-        return { ...positions, [backend.id]: position };
-      },
-    };
     if (++count % STEP === 0 && pace.over()) await pace.rest();
+    if (keep(entry)) yield new Place(entry, positions, backend.id, position);
+  }
+}
+
+/** An entry of one backend; the positions are put together only for those who look at them. */
+class Place implements Merged {
+  constructor(
+    readonly entry: Entry,
+    private readonly others: Positions,
+    private readonly backend: string,
+    private readonly position: string,
+  ) {}
+
+  get positions(): Positions {
+    return { ...this.others, [this.backend]: this.position };
   }
 }
 
@@ -82,7 +90,7 @@ async function* listSeveral(
       if (!first) return;
       const { entry, position } = first.head!;
       positions = { ...positions, [first.id]: position };
-      yield { entry, positions };
+      if (options.keep(entry)) yield { entry, positions };
       await advance(first);
     }
   } finally {
