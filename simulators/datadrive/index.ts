@@ -133,7 +133,7 @@ export async function startDataDriveSimulator(options: DataDriveSimulatorOptions
     serveControl(exchangeOf(request, response), simulator).catch((error: Error) => fail(response, error));
   });
   const [port, controlPort] = await Promise.all([
-    listen(server, options.port ?? 0),
+    listen(server, options.port ?? 0, options.host),
     listen(control, options.controlPort ?? 0),
   ]);
   const url = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`;
@@ -207,10 +207,10 @@ function fail(response: Parameters<RequestListener>[1], error: Error): void {
   else sendJson(response, error instanceof RangeError ? 400 : 500, { error: true, message: error.message });
 }
 
-function listen(server: Server, port: number): Promise<number> {
+function listen(server: Server, port: number, host = '127.0.0.1'): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+    server.listen(port, host, () => resolve((server.address() as AddressInfo).port));
   });
 }
 

@@ -70,6 +70,8 @@ export interface DataDriveSimulatorOptions {
   readonly policies?: readonly PolicyRule[];
   /** PEM texts; absent = plain HTTP, which the public client cannot speak but tests can. */
   readonly tls?: { readonly key: string; readonly cert: string };
+  /** Of the middleware and the data endpoint; default 127.0.0.1. The control port is always on 127.0.0.1. */
+  readonly host?: string;
   /** 0 = a free one. */
   readonly port?: number;
   readonly controlPort?: number;

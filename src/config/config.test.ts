@@ -281,11 +281,20 @@ describe('loadConfig', () => {
 
 describe('the configurations that are brought along', () => {
   const file = (path: string) => readFileSync(join(PACKAGE_ROOT, path), 'utf8');
-  const env = { DATABASE_URL: 'postgres://mpd@db/mpd', LINK_SECRET: 'x'.repeat(32) };
+  const env = {
+    DATABASE_URL: 'postgres://mpd@db/mpd',
+    LINK_SECRET: 'x'.repeat(32),
+    S3_KEY: 'key',
+    S3_SECRET: 'secret',
+  };
   it.each([
     ['gateway.example.yaml', () => file('gateway.example.yaml')],
     ['docker/gateway.yaml', () => file('docker/gateway.yaml')],
     ['docker-compose.yml', () => parse(file('docker-compose.yml')).configs['gateway.yaml'].content as string],
+    [
+      'docker-compose.yml with a DataDrive',
+      () => parse(file('docker-compose.yml')).configs['datadrive.yaml'].content as string,
+    ],
   ])('%s is good, and warns of nothing', (_, text) => {
     const { config, warnings } = read(text(), env);
     expect(warnings).toEqual([]);

@@ -16,6 +16,7 @@ interface EddsOptions {
 interface DataDriveOptions {
   readonly search: string;
   readonly s3: string;
+  readonly host: string;
   readonly port: number;
   readonly prefix?: string;
   readonly load?: readonly string[];
@@ -69,6 +70,7 @@ export function simulateCommands(program: Command, { local }: Runner): void {
       )
       .requiredOption('--search <url>', 'Elasticsearch 7.17 or 8, or OpenSearch 2, without login')
       .requiredOption('--s3 <url>', 'S3 endpoint; keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY')
+      .option('--host <address>', 'address to bind', '127.0.0.1')
       .option('--port <port>', 'TCP port; 0 = any free one', portNumber, 0)
       .option('--prefix <text>', 'put before every index and bucket name')
       .option('--load <folder>', 'put the files of this folder into it; more than once, in order', collect),
@@ -81,7 +83,7 @@ export function simulateCommands(program: Command, { local }: Runner): void {
       const simulator = await startDataDriveSimulator({
         search: { url: options.search },
         s3: { endpoint: options.s3, accessKeyId, secretAccessKey },
-        port: options.port,
+        ...{ host: options.host, port: options.port },
         ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
       });
       for (const folder of options.load ?? []) {
