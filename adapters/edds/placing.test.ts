@@ -17,7 +17,7 @@ const account: HandOver = {
   password: () => SECRET,
 };
 const place = (change: Partial<OrderPlace> = {}): OrderPlace => ({
-  ...{ deliverTo: 'sftp://127.0.0.1:9/in', state: 'active', policy: null, pathTemplate: null },
+  ...{ deliverTo: 'sftp://127.0.0.1:9/in', state: 'active', policy: null, pathTemplate: null, form: null },
   handOver: () => account,
   list: async () => [],
   read: async () => null,

@@ -89,6 +89,7 @@ export function placing(options: PlacingOptions) {
   ): Promise<string | null> => {
     if (place.state !== 'active') return `the order is ${place.state}`;
     if (place.pathTemplate !== null) return 'the order wants sub-folders';
+    if (place.form !== null) return `the order wants the form ${place.form}`;
     for (const tree of [order.filter, place.policy])
       if (tree !== null && options.needsPart(tree)) return 'each part has to be seen before it goes out';
     if (place.policy !== null) {

@@ -77,11 +77,26 @@ export interface Listed {
   readonly position: string;
 }
 
+/** A form in which consumers may take a product instead of as it came. */
+export interface Form {
+  /** By which orders name it: `csv`. */
+  readonly name: string;
+  readonly mediaType: string;
+  /** Ending of its files, `.csv`; in place of `replaces` where the name ends so. */
+  readonly suffix: string;
+  readonly replaces?: string;
+  /** One sentence for consumers. */
+  readonly description: string;
+  readonly productTypes: readonly string[];
+}
+
 export interface OpenOptions {
   /** The content wanted. Another content now at this reference is an error of code Unknown, class `refuse`, never other bytes. null = whatever is current. */
   readonly revision: string | null;
   /** First byte wanted; > 0 only where `capabilities.ranges`. */
   readonly offset: number;
+  /** Name of the form wanted, one of `Backend.forms` for the product's type; with offset 0. Absent = as it came. */
+  readonly form?: string;
   readonly signal: AbortSignal;
   /** Called while a product is being made or staged. */
   readonly progress?: (text: string) => void;
@@ -96,6 +111,8 @@ export interface Body {
   readonly claim: Checksum | null;
   /** Bytes from the offset. Ends early or late, or changed content while reading: the iteration throws. Always consumed or `return()`ed. */
   readonly stream: AsyncIterable<Uint8Array>;
+  /** After the end: what was found wrong with the product while it was read, with the place, though all that is good of it was given; null = nothing. */
+  readonly fault?: () => string | null;
 }
 
 export type ChangeKind = 'new' | 'updated' | 'touched' | 'removed' | 'republished';
@@ -185,6 +202,8 @@ export interface Backend {
   productTypes(): Promise<readonly ProductType[]>;
   /** Names that stand for several of its types in filters; listed with the types. */
   readonly typeGroups?: readonly TypeGroup[];
+  /** Forms that `open` gives beside the product as it came. */
+  readonly forms?: readonly Form[];
   list(query: BackendQuery, options: ListOptions): AsyncIterable<Listed>;
   /** Index by index; an old version is unknown. */
   get(refs: readonly ObjectRef[], signal?: AbortSignal): Promise<readonly (Entry | 'unknown')[]>;

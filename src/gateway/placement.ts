@@ -11,6 +11,8 @@ export interface OrderPlace {
   readonly policy: FilterTree | null;
   /** Files are wanted below sub-folders. */
   readonly pathTemplate: string | null;
+  /** Files are wanted in another form than they come in. */
+  readonly form: string | null;
   /** What a system needs to write there. Delivery Failed with the reason when only the gateway can. */
   handOver(): HandOver;
   /** Names of files there that begin so. */

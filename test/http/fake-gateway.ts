@@ -7,7 +7,8 @@ import type {
   OrderRequest,
   Principal,
 } from '../../src/gateway/api.js';
-import type { Body, Entry } from '../../src/gateway/backend.js';
+import type { Body, Entry, Form } from '../../src/gateway/backend.js';
+import { requireForm } from '../../src/gateway/forms.js';
 import { type ObjectRef, objectRefId } from '../../src/mal/index.js';
 import { compileTree } from '../../src/mpd/filter/index.js';
 import { MpdError, type ProductMetadata, type ProductType, unknown } from '../../src/mpd/index.js';
@@ -23,6 +24,8 @@ export interface FakeGateway extends Gateway {
   /** Replaces the bytes of a body. */
   body: (entry: Entry, offset: number, signal: AbortSignal) => Body;
   readonly keys: Map<string, Principal>;
+  /** What products may be had as. */
+  forms: readonly Form[];
 }
 
 export const packets: ProductType = {
@@ -104,6 +107,7 @@ export function fakeGateway(entries: readonly Entry[] = []): FakeGateway {
       onBadSource: 'deliver-flagged',
       overwrite: false,
       pathTemplate: null,
+      form: request.form ?? null,
       deadlineSeconds: 3600,
       retain: request.retain ?? null,
       warning: null,
@@ -122,6 +126,7 @@ export function fakeGateway(entries: readonly Entry[] = []): FakeGateway {
     entries: held,
     submitted: [],
     floor: 0,
+    forms: [],
     keys: new Map([
       ['ops-key', operator],
       ['partner-key', partner],
@@ -162,9 +167,15 @@ export function fakeGateway(entries: readonly Entry[] = []): FakeGateway {
       },
       listBounded: async (query) => matching(query),
       get: async (refs) => refs.map(find),
-      async open(ref, { revision, offset, signal }) {
+      forms: ({ metadata }) => gateway.forms.filter((form) => form.productTypes.includes(metadata.productType.name)),
+      async open(ref, { revision, offset, signal, form }) {
         const entry = find(ref);
         if (revision !== null && entry.revision !== revision) throw unknown([0], 'superseded');
+        if (form !== undefined) {
+          requireForm(form, gateway.catalogue.forms(entry), 'form');
+          const stream = chunks(Buffer.from(`${form} of ${entry.metadata.productRef.key}`));
+          return { entry, body: { revision: entry.revision, size: null, claim: null, stream } };
+        }
         return { entry, body: gateway.body(entry, offset, signal) };
       },
       folders: async (path) => ({ path, folders: ['a', 'b c'], entries: held, next: null }),

@@ -6,6 +6,7 @@ import { conjunction } from '../access/sight.js';
 import type { Access, Catalogue, NamedFilters, Principal, ProductQuery } from '../api.js';
 import type { BackendQuery, Entry } from '../backend.js';
 import type { Backends } from '../backends.js';
+import { formsOf, requireForm } from '../forms.js';
 import type { CoreTables } from '../schema.js';
 import { refuseNul } from '../values.js';
 import { resolverFor } from './filters.js';
@@ -138,9 +139,12 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
           class: 'refuse',
           message: `backend ${backend.id} reads products from their beginning only`,
         });
+      if (options.form !== undefined) requireForm(options.form, formsOf(backend, entry), 'form');
       const body = await backend.open(ref, { ...options, revision: options.revision ?? entry.revision });
       return { entry, body };
     },
+
+    forms: (entry) => formsOf(backends.find(entry.metadata.productRef.domain), entry),
 
     folders: (path, page, principal) =>
       listFolder(db, path, { ...page, limit: Math.min(page.limit, pageLimit) }, (entry) =>

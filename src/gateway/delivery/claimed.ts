@@ -2,6 +2,8 @@ import type { Kysely } from 'kysely';
 import { isMpdError, toMpdError } from '../../mpd/index.js';
 import { withRetry } from '../../store/index.js';
 import { compileSight } from '../access/sight.js';
+import type { Backends } from '../backends.js';
+import { formFileName, formsOf } from '../forms.js';
 import type { CoreTables } from '../schema.js';
 import type { Destination, Targets } from '../targets.js';
 import { entryOf } from '../values.js';
@@ -22,12 +24,13 @@ export async function prepare(
   db: Kysely<CoreTables>,
   rows: readonly DeliveryRow[],
   targets: Targets,
+  backends: Pick<Backends, 'byId'>,
   options: { readonly ttlMs: number; readonly busyMs: number },
 ): Promise<Prepared> {
   const settled: Outcome[] = [];
   const placed = new Map<string, Omit<Claimed, 'abandoned'>>();
   for (const row of rows) {
-    const place = placeOf(row, targets);
+    const place = placeOf(row, targets, backends);
     if ('kind' in place) {
       settled.push(place);
       continue;
@@ -47,7 +50,11 @@ export async function prepare(
   return { ready, settled };
 }
 
-function placeOf(row: DeliveryRow, targets: Targets): Omit<Claimed, 'abandoned'> | Outcome {
+function placeOf(
+  row: DeliveryRow,
+  targets: Targets,
+  backends: Pick<Backends, 'byId'>,
+): Omit<Claimed, 'abandoned'> | Outcome {
   let filename = row.filename;
   try {
     const entry = entryOf(row);
@@ -55,9 +62,12 @@ function placeOf(row: DeliveryRow, targets: Targets): Omit<Claimed, 'abandoned'>
       const cause = 'the owner of the order may no longer see this product';
       return { kind: 'ended', row, path: null, filename, state: 'withdrawn', errorClass: null, cause, bytes: 0 };
     }
-    filename ??= deliveryPath(entry, row.path_template);
+    // What has no such form goes as it came.
+    const form = formsOf(backends.byId(row.backend), entry).find(({ name }) => name === row.form) ?? null;
+    const plain = deliveryPath(entry, row.path_template);
+    filename ??= form === null ? plain : formFileName(plain, form);
     const destination: Destination = targets.resolve(row.deliver_to, row.secret);
-    return { row, entry, destination, filename, path: targetPath(destination.uri, filename) };
+    return { row, entry, destination, filename, form, path: targetPath(destination.uri, filename) };
   } catch (error) {
     const fault = isMpdError(error) ? error : toMpdError(error);
     const cause = fault.message;

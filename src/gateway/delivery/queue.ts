@@ -51,7 +51,7 @@ export async function leaseRows(db: Kysely<CoreTables>, request: LeaseRequest): 
       from picked where d.id = picked.id
       returning d.id, d.epoch, d.order_id, d.journal_id, d.domain, d.key, d.revision, d.round, picked.was, d.target,
         d.filename, d.location, d.bytes, d.checksum, d.source_check, d.attempts, d.next_at)
-    select l.*, o.owner as order_owner, o.deliver_to, o.secret, o.overwrite, o.on_bad_source, o.path_template, o.deadline_s,
+    select l.*, o.owner as order_owner, o.deliver_to, o.secret, o.overwrite, o.on_bad_source, o.path_template, o.form, o.deadline_s,
       p.policy as owner_policy,
       j.backend, j.version, j.metadata, j.path, j.file_name, j.claim_algorithm, j.claim_value, j.updated_ns
     from leased l join standing_order o on o.id = l.order_id join principal p on p.id = o.owner join journal j on j.id = l.journal_id

@@ -1,4 +1,4 @@
-import type { Entry } from '../backend.js';
+import type { Entry, Form } from '../backend.js';
 import type { EntryColumns } from '../values.js';
 
 /** A ledger row under lease, with what its order and its product say. */
@@ -25,6 +25,8 @@ export interface DeliveryRow extends EntryColumns {
   readonly overwrite: boolean;
   readonly on_bad_source: 'deliver-flagged' | 'hold';
   readonly path_template: string | null;
+  /** Form that the order wants; null = as it came. */
+  readonly form: string | null;
   readonly deadline_s: number;
   /** Filter tree as JSON; null = everything. */
   readonly owner_policy: unknown;
@@ -39,6 +41,8 @@ export interface Claimed {
   readonly destination: import('../targets.js').Destination;
   /** Relative to deliverTo. */
   readonly filename: string;
+  /** In which it is sent; null = as it came. */
+  readonly form: Form | null;
   readonly path: TargetPath;
   /** Another delivery that held the path and was lost: what it left is to be removed. */
   readonly abandoned: bigint | null;

@@ -48,7 +48,7 @@ export interface DeliveryBench {
 type OrderValues = Pick<
   StandingOrderTable,
   'kind' | 'state' | 'method' | 'deliver_to' | 'on_bad_source' | 'overwrite' | 'path_template' | 'deadline_s'
->;
+> & { readonly form: string | null };
 
 export interface LedgerRow {
   readonly id: bigint;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { deliveryFailed, isMpdError, MpdError } from '../../mpd/index.js';
-import type { Backend, Body } from '../backend.js';
+import type { Backend, Body, Checksum } from '../backend.js';
 import { crashPoint } from '../crash-point.js';
 import type { Placement } from '../placement.js';
 import type { PutResult } from '../target.js';
@@ -62,14 +62,14 @@ export async function transfer(
   try {
     const placement = await whoBrings(claimed, backend, either);
     if (placement.kind === 'backend') return await arrived(claimed, placement, either, moved);
-    const note = placement.reason === null ? {} : { note: placement.reason };
+    const notes = [placement.reason, withoutForm(claimed)];
     if (abandoned !== null) await target.clean(uri, filename, deliveryId(abandoned), either);
     if (row.was !== 'queued') {
       stall.allow(Number(row.bytes ?? entry.metadata.fileMetadata?.fileSize ?? UNKNOWN_SIZE));
       await target.clean(uri, filename, deliveryId(row.id), either);
       const found =
         row.was === 'landed' ? await confirm(claimed, either) : await discover(claimed, backend, either, stall);
-      if (found !== null) return { ...found, ...note };
+      if (found !== null) return noted(found, notes);
       stall.allow(0);
     }
     const source = await open(claimed, backend, either, stall.touch);
@@ -91,7 +91,7 @@ export async function transfer(
     );
     const result = await orAbandoned(putting, either, options.leaveMs);
     crashPoint('after-rename');
-    return { ...landed(result, filename, checked.result(result)), ...note };
+    return noted(landed(result, filename, checked.result(result)), [...notes, checked.reason()]);
   } catch (error) {
     throw signal.aborted ? signal.reason : (failure() ?? faultOf(error));
   } finally {
@@ -99,6 +99,16 @@ export async function transfer(
     await endIfUnread().catch(() => undefined);
   }
 }
+
+const withoutForm = ({ row, form, entry }: Claimed): string | null =>
+  row.form !== null && form === null
+    ? `sent as it came: ${entry.metadata.productType.name} has no form ${row.form}`
+    : null;
+
+const noted = (file: LandedFile, notes: readonly (string | null)[]): LandedFile => {
+  const note = [file.note, ...notes].filter(Boolean).join('; ');
+  return note === '' ? file : { ...file, note };
+};
 
 /** The work; or the signal's reason when the work does not end within `ms` after it. */
 async function orAbandoned<T>(work: Promise<T>, signal: AbortSignal, ms: number): Promise<T> {
@@ -143,10 +153,11 @@ async function whoBrings({ row }: Claimed, backend: Backend, signal: AbortSignal
   }
 }
 
-async function open({ row }: Claimed, backend: Backend, signal: AbortSignal, touch: () => void): Promise<Body> {
+async function open({ row, form }: Claimed, backend: Backend, signal: AbortSignal, touch: () => void): Promise<Body> {
   const ref = productRef(domainOf(row.domain), row.key, Number(row.version));
   try {
-    const body = await backend.open(ref, { revision: row.revision, offset: 0, signal, progress: touch });
+    const asked = { revision: row.revision, offset: 0, signal, progress: touch };
+    const body = await backend.open(ref, form === null ? asked : { ...asked, form: form.name });
     if (body.revision === row.revision) return body;
     await endUnread(body);
     throw new MpdError('Unknown', { class: 'refuse', message: 'the product has other content now' });
@@ -159,9 +170,20 @@ async function endUnread(body: Body): Promise<void> {
   await body.stream[Symbol.asyncIterator]().return?.();
 }
 
+/** A product that was found faulty while it was read is no better than one with a wrong checksum. */
+function judged(result: ClaimResult, body: Body): ClaimResult {
+  const fault = body.fault?.() ?? null;
+  return fault === null ? result : { check: 'mismatch', reason: [result.reason, fault].filter(Boolean).join('; ') };
+}
+
+/** What the source says of the bytes that it gives; of another form it says nothing. */
+const claimOf = (body: Body, { entry, form }: Claimed): Checksum | null =>
+  form === null ? (body.claim ?? entry.claim) : null;
+
 /** The body as it is sent: its claim is checked before its end is told, so that a held product never becomes visible. */
-function checkedStream(body: Body, { row, entry }: Claimed, stall: StallWatch) {
-  const claim = body.claim ?? entry.claim;
+function checkedStream(body: Body, claimed: Claimed, stall: StallWatch) {
+  const { row } = claimed;
+  const claim = claimOf(body, claimed);
   const hold = row.on_bad_source === 'hold' && row.source_check !== 'mismatch';
   // The target answers the SHA-256 of what it read: no need to compute that twice.
   const free = claim?.algorithm === 'sha-256' && !hold;
@@ -186,7 +208,7 @@ function checkedStream(body: Body, { row, entry }: Claimed, stall: StallWatch) {
     } catch (error) {
       throw fail(asSource(error));
     }
-    result = check.result();
+    result = judged(check.result(), body);
     if (hold && result.check === 'mismatch') throw fail(new TransferError('held', deliveryFailed(result.reason!)));
     stall.allow(bytes);
     crashPoint('after-send');
@@ -200,9 +222,11 @@ function checkedStream(body: Body, { row, entry }: Claimed, stall: StallWatch) {
       if (!begun) await endUnread(body);
     },
     result: (put: PutResult): LandedFile['sourceCheck'] => {
-      if (free) return Buffer.from(claim.value).equals(put.checksum) ? 'ok' : 'mismatch';
-      return result?.check ?? 'none';
+      if (free && !Buffer.from(claim.value).equals(put.checksum)) return 'mismatch';
+      return free && result?.check !== 'mismatch' ? 'ok' : (result?.check ?? 'none');
     },
+    /** Of what was sent all the same: what is wrong with it. */
+    reason: () => (result?.check === 'mismatch' ? result.reason : null),
   };
 }
 
@@ -229,7 +253,7 @@ async function discover(
   signal: AbortSignal,
   stall: StallWatch,
 ): Promise<LandedFile | null> {
-  const { row, entry, destination, filename } = claimed;
+  const { row, destination, filename } = claimed;
   const found = await destination.target.stat(destination.uri, filename, { checksum: true, signal });
   if (found === null || found.checksum === null) return null;
   const body = await open(claimed, backend, signal, stall.touch);
@@ -238,7 +262,7 @@ async function discover(
     return null;
   }
   const hash = createHash('sha256');
-  const check = claimCheck(body.claim ?? entry.claim);
+  const check = claimCheck(claimOf(body, claimed));
   try {
     for await (const chunk of untilAborted(body.stream, signal)) {
       stall.touch();
@@ -250,7 +274,8 @@ async function discover(
   }
   const checksum = new Uint8Array(hash.digest());
   if (!Buffer.from(found.checksum).equals(checksum)) return null;
-  const sourceCheck = check.result().check;
+  const judgement = judged(check.result(), body);
+  const sourceCheck = judgement.check;
   if (sourceCheck === 'mismatch' && row.on_bad_source === 'hold' && row.source_check !== 'mismatch') return null;
   return landed(
     { location: found.location, bytes: found.bytes, checksum, targetCheck: 'verified' },

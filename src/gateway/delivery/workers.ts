@@ -142,7 +142,7 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
     crashPoint('after-lease');
     const items = held.add(rows, since);
     try {
-      const { ready, settled } = await prepare(db, rows, targets, { ttlMs: leaseMs, busyMs: BUSY_MS });
+      const { ready, settled } = await prepare(db, rows, targets, backends, { ttlMs: leaseMs, busyMs: BUSY_MS });
       const byId = new Map(items.map((item) => [item.row.id, item]));
       for (const claimed of ready) {
         const item = byId.get(claimed.row.id)!;

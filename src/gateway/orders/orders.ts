@@ -3,10 +3,12 @@ import { encodeJson } from '../../mal/index.js';
 import { encodeTree } from '../../mpd/filter/index.js';
 import { invalid, MpdError, orderFailed, ProductFilter, unknown } from '../../mpd/index.js';
 import { denied, isOperator, requireOperator } from '../access/access.js';
-import type { BackfillRequest, NamedFilters, Orders, Principal } from '../api.js';
+import type { BackfillRequest, NamedFilters, OrderRequest, Orders, Principal } from '../api.js';
+import type { Form } from '../backend.js';
 import type { Backends } from '../backends.js';
 import { groupsOf } from '../catalogue/groups.js';
 import { appendEvents } from '../events/append.js';
+import { formsFor, requireForm } from '../forms.js';
 import type { CoreTables } from '../schema.js';
 import type { Targets } from '../targets.js';
 import { domainText } from '../values.js';
@@ -96,6 +98,7 @@ export function createOrders(deps: OrderDependencies): Orders {
   return {
     async submit(request, principal) {
       const { owner, tree } = await validateOrder(request, principal, deps.filters, groupsOf(backends));
+      if (request.form != null) checkForm(request.form, request.deliveryMethod, formsFor(backends.all, tree));
       const validity = request.validityPeriod ?? null;
       const past = backendsOfPast(backends.all, tree, validity, BigInt(Date.now()) * 1_000_000n);
       for (const { upstream } of past)
@@ -212,6 +215,11 @@ export function createOrders(deps: OrderDependencies): Orders {
       return (await Promise.all(lists)).flat();
     },
   };
+}
+
+function checkForm(name: string, method: OrderRequest['deliveryMethod'], forms: readonly Form[]): void {
+  if (method !== 'FILETRANSFER') throw invalid('form', 'is for files only: ask for the form when you fetch a body');
+  requireForm(name, forms, 'form');
 }
 
 const insertBackfill = async (

@@ -11,7 +11,7 @@ export function orderPlaces(db: Kysely<CoreTables>, targets: Targets): OrderPlac
     const row = await db
       .selectFrom('standing_order as o')
       .innerJoin('principal as p', 'p.id', 'o.owner')
-      .select(['o.deliver_to', 'o.secret', 'o.state', 'o.path_template', 'p.policy'])
+      .select(['o.deliver_to', 'o.secret', 'o.state', 'o.path_template', 'o.form', 'p.policy'])
       .where('o.id', '=', orderId)
       .where('o.method', '=', 'FILETRANSFER')
       .executeTakeFirst();
@@ -23,6 +23,7 @@ export function orderPlaces(db: Kysely<CoreTables>, targets: Targets): OrderPlac
       state: row.state,
       policy: row.policy === null ? null : decodeTree(row.policy),
       pathTemplate: row.path_template,
+      form: row.form,
       handOver() {
         const { target, uri } = place();
         if (target.handOver === undefined || target.list === undefined || target.read === undefined)
