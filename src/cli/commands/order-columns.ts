@@ -38,6 +38,16 @@ export const standingColumns: readonly Column<Pick<OrderInfo, 'order'>>[] = [
   { head: 'COMMENTS', text: ({ order }) => order.comments },
 ];
 
+const retainText = ({ retain }: OrderInfo): string | null =>
+  retain === null
+    ? null
+    : [
+        retain.last === null ? '' : `the last ${retain.last} notifications`,
+        retain.seconds === null ? '' : `notifications of ${retain.seconds} s`,
+      ]
+        .filter((part) => part !== '')
+        .join(', ');
+
 export const orderColumns: readonly Column<OrderInfo>[] = [
   { head: 'ORDER', text: ({ order }) => order.orderID, align: 'right' },
   { head: 'STATE', text: ({ state }) => state },
@@ -63,6 +73,7 @@ export const orderFields: readonly Column<OrderInfo>[] = [
   { head: 'overwrite', text: ({ overwrite }) => String(overwrite) },
   { head: 'sub-folders', text: ({ pathTemplate }) => pathTemplate },
   { head: 'deadline', text: ({ deadlineSeconds }) => `${deadlineSeconds} s` },
+  { head: 'retains', text: retainText },
   { head: 'deliveries', text: countsText },
   { head: 'upstream', text: upstreamText },
   { head: 'warning', text: ({ warning }) => warning },

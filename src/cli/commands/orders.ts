@@ -8,7 +8,7 @@ import {
   OrderInfoShape,
   StandingShape,
 } from '../../client/http/wire/index.js';
-import type { OrderInfo } from '../../client/index.js';
+import type { OrderInfo, Retention } from '../../client/index.js';
 import type { TimeWindow } from '../../mpd/index.js';
 import { EXIT, usage } from '../exit-codes.js';
 import { collect, count, domain, duration, interval, orderId } from '../input/arguments.js';
@@ -45,6 +45,8 @@ interface SubmitOptions extends SelectionOptions {
   readonly pathTemplate?: string;
   readonly deadline?: number;
   readonly backfill?: string;
+  readonly retainLast?: number;
+  readonly retainFor?: number;
   readonly acceptUnreachable?: boolean;
 }
 
@@ -70,6 +72,8 @@ export function orderCommands(program: Command, runner: Runner): void {
         '--backfill <axis:interval>',
         'also what is there already: created:2026-01-01T00:00:00Z/.., content:…, available:…, or all',
       )
+      .option('--retain-last <n>', 'keep so many notifications for MAL subscribers that come later', count)
+      .option('--retain-for <duration>', 'keep notifications so long for MAL subscribers that come later', duration)
       .option('--accept-unreachable', 'accept a target that cannot be reached yet'),
     [
       "mpd-gateway orders submit --type TelemetryPackets --domain 'local.*' --to file:///data/in",
@@ -106,6 +110,9 @@ export function orderCommands(program: Command, runner: Runner): void {
           ...(options.pathTemplate === undefined ? {} : { pathTemplate: options.pathTemplate }),
           ...(options.deadline === undefined ? {} : { deadlineSeconds: Math.ceil(options.deadline / 1000) }),
           ...(options.backfill === undefined ? {} : { backfill: readBackfill(options.backfill) }),
+          ...(options.retainLast === undefined && options.retainFor === undefined
+            ? {}
+            : { retain: retention(options) }),
           ...(options.acceptUnreachable === undefined ? {} : { acceptUnreachable: true }),
         },
         { signal },
@@ -322,3 +329,8 @@ export function read<T>(name: string, text: string, parse: (text: string) => T):
     throw usage(`${name}: ${(error as Error).message.replace(/\.$/, '')}, not ${JSON.stringify(text)}`);
   }
 }
+
+const retention = ({ retainLast, retainFor }: SubmitOptions): Retention => ({
+  last: retainLast ?? null,
+  seconds: retainFor === undefined ? null : Math.ceil(retainFor / 1000),
+});

@@ -9,6 +9,7 @@ import type {
   OrderHistoryEntry,
   OrderInfo,
   OrderRequest,
+  Retention,
 } from '../../gateway/api.js';
 import type { ObjectRef } from '../../mal/index.js';
 import type { FilterTree } from '../../mpd/filter/index.js';
@@ -26,6 +27,7 @@ export type {
   OrderHistoryEntry,
   OrderInfo,
   OrderRequest,
+  Retention,
 };
 
 export interface Page<T> {
