@@ -10,7 +10,7 @@ import { product } from '../../test/interop/products.js';
 
 /**
  * A whole gateway in a process of its own, with products as ESA's `--bulk COUNT:TYPE:SIZE` makes them; prints its address. They are
- * held in memory, or after the word `archive` are files. Products of type `rich` have attributes.
+ * held in memory, or after the word `archive` are files in a folder, and domain, of their own. Products of type `rich` have attributes.
  */
 
 const archive = process.argv[2] === 'archive';
@@ -53,7 +53,7 @@ const gateway = await testGateway({
     },
     backends: [
       archive
-        ? { id: 'bench', kind: 'archive', domain: ['peer', 'bulk'], path: folder, settle: '50ms' }
+        ? { id: 'bench', kind: 'archive', domain: ['peer', 'bulk'], path: folder, domainFolders: 1, settle: '50ms' }
         : { id: 'bench', kind: 'module', module: HELD_PRODUCTS, domain: ['peer'] },
     ],
   },

@@ -47,11 +47,11 @@ export const startGateway = (bulk = BULK): Promise<Provider> => startOurs('gatew
 /** A whole gateway whose products are files, found by an index in PostgreSQL. */
 export async function startArchive(): Promise<Provider> {
   const provider = await startOurs('gateway, archive', 'gateway-process.ts', ['archive', ...BULK]);
-  const only = (type: string): ProductFilter => ({
-    ...NOTHING_ASKED,
-    attributeFilter: [{ type: 'ValueSet', name: 'folder', include: true, values: [{ type: 'String', value: type }] }],
-  });
-  return { ...provider, filter: only, words: (type) => `--in folder=String:${type}` };
+  return {
+    ...provider,
+    filter: (type) => ({ ...NOTHING_ASKED, domain: ['peer', 'bulk', type] }),
+    words: (type) => `--domain peer.bulk.${type}`,
+  };
 }
 
 async function startOurs(name: string, file: string, args: readonly string[]): Promise<Provider> {

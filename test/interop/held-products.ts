@@ -88,15 +88,17 @@ export const createBackend: BackendFactory = async ({ id, domain }) => {
       );
       return [...types.values()];
     },
-    async *list({ filter }, { order, after, signal }) {
+    list({ filter }, { order, after, signal }) {
       const { productTypes } = filterBounds(filter);
       const entries = held.sorted(order, productTypes);
-      const start = after === undefined ? 0 : entries.findIndex(({ position }) => position === after) + 1;
-      if (after !== undefined && start === 0) throw invalid('after', 'is no position');
-      for (let at = start; at < entries.length; at++) {
+      let at = after === undefined ? 0 : entries.findIndex(({ position }) => position === after) + 1;
+      const known = after === undefined || at > 0;
+      const next = async (): Promise<IteratorResult<Listed>> => {
         signal.throwIfAborted();
-        yield entries[at]!;
-      }
+        if (!known) throw invalid('after', 'is no position');
+        return at < entries.length ? { done: false, value: entries[at++]! } : { done: true, value: undefined };
+      };
+      return { [Symbol.asyncIterator]: () => ({ next }) };
     },
     get: async (refs) => refs.map((ref) => held.entries.get(objectRefId(ref))?.entry ?? 'unknown'),
     async open(ref, { revision, offset }) {

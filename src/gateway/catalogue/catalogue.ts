@@ -12,7 +12,7 @@ import { refuseNul } from '../values.js';
 import { resolverFor } from './filters.js';
 import { listFolder } from './folders.js';
 import { groupsOf, groupTypes } from './groups.js';
-import { backendsFor, decodeCursor, encodeCursor, type Merged, mergeListings } from './merge.js';
+import { backendsFor, decodeCursor, encodeCursor, mergeListings, visitListings } from './merge.js';
 
 export interface CatalogueDependencies {
   readonly db: Kysely<CoreTables>;
@@ -24,12 +24,12 @@ export interface CatalogueDependencies {
 }
 
 export function createCatalogue({ db, backends, access, filters, pageLimit }: CatalogueDependencies): Catalogue {
-  /** What was asked and may be seen, listed from everywhere, refined here. */
+  /** What was asked and may be seen: where to list it, and how to refine that. */
   async function search(
     query: ProductQuery,
     options: { readonly after: string | undefined; readonly limit: number; readonly signal: AbortSignal },
     principal: Principal,
-  ): Promise<AsyncIterable<Merged>> {
+  ): Promise<Parameters<typeof mergeListings>> {
     checkWindow(query.created, 'created');
     checkWindow(query.content, 'content');
     const named = query.filter && (await resolveNamed(query.filter, resolverFor(filters, principal)));
@@ -41,7 +41,7 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
     const pushed: BackendQuery = { filter, created: query.created, content: query.content, updated: null };
     const positions = options.after === undefined ? {} : decodeCursor(options.after);
     const keep = (entry: Entry): boolean => matches(entry.metadata, entry.path) && access.allows(principal, entry);
-    return mergeListings(backendsFor(backends.all, filter), pushed, { ...options, positions, keep });
+    return [backendsFor(backends.all, filter), pushed, { ...options, positions, keep }];
   }
 
   async function visible(
@@ -86,7 +86,8 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
       const most = Math.min(limit, pageLimit);
       const entries: Entry[] = [];
       let next: string | null = null;
-      for await (const { entry, positions } of await search(query, { after, limit: most + 1, signal }, principal)) {
+      const found = mergeListings(...(await search(query, { after, limit: most + 1, signal }, principal)));
+      for await (const { entry, positions } of found) {
         if (entries.length === most) return { entries, next };
         entries.push(entry);
         next = encodeCursor(positions);
@@ -95,7 +96,8 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
     },
 
     async *listAll(query, { after, signal }, principal) {
-      for await (const { entry, positions } of await search(query, { after, limit: pageLimit, signal }, principal))
+      const found = mergeListings(...(await search(query, { after, limit: pageLimit, signal }, principal)));
+      for await (const { entry, positions } of found)
         yield {
           entry,
           get cursor() {
@@ -106,10 +108,11 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
 
     async listBounded(query, limit, signal, principal) {
       const entries: Entry[] = [];
-      for await (const { entry } of await search(query, { after: undefined, limit: limit + 1, signal }, principal)) {
+      const searched = await search(query, { after: undefined, limit: limit + 1, signal }, principal);
+      await visitListings(...searched, (entry) => {
         if (entries.length === limit) throw tooMany(limit, undefined, 'narrow the filter or the time windows');
         entries.push(entry);
-      }
+      });
       return entries;
     },
 

@@ -31,13 +31,40 @@ export function mergeListings(
     : listSeveral(backends, query, options);
 }
 
-async function* listOne(backend: Backend, query: BackendQuery, options: ListingOptions): AsyncGenerator<Merged, void> {
-  const { positions, limit, signal, keep } = options;
-  const after = positions[backend.id];
+/** Calls for each entry of the listing, in its order; what it throws ends the listing. Quicker than to iterate. */
+export async function visitListings(
+  backends: readonly Backend[],
+  query: BackendQuery,
+  options: ListingOptions,
+  visit: (entry: Entry) => void,
+): Promise<void> {
+  const [first, ...others] = backends;
+  if (first === undefined || others.length > 0) {
+    for await (const { entry } of listSeveral(backends, query, options)) visit(entry);
+    return;
+  }
   const pace = createPace();
   let count = 0;
-  const listing = backend.list(query, { order: 'created', limit, signal, ...(after !== undefined && { after }) });
-  for await (const { entry, position } of listing) {
+  for await (const { entry } of listingOf(first, query, options)) {
+    if (++count % STEP === 0 && pace.over()) await pace.rest();
+    if (options.keep(entry)) visit(entry);
+  }
+}
+
+const listingOf = (
+  backend: Backend,
+  query: BackendQuery,
+  { positions, limit, signal }: ListingOptions,
+): AsyncIterable<Listed> => {
+  const after = positions[backend.id];
+  return backend.list(query, { order: 'created', limit, signal, ...(after !== undefined && { after }) });
+};
+
+async function* listOne(backend: Backend, query: BackendQuery, options: ListingOptions): AsyncGenerator<Merged, void> {
+  const { positions, keep } = options;
+  const pace = createPace();
+  let count = 0;
+  for await (const { entry, position } of listingOf(backend, query, options)) {
     if (++count % STEP === 0 && pace.over()) await pace.rest();
     if (keep(entry)) yield new Place(entry, positions, backend.id, position);
   }
@@ -66,13 +93,7 @@ async function* listSeveral(
   const signal = AbortSignal.any([options.signal, stop.signal]);
   let positions: Positions = options.positions;
   const sources = backends.map((backend) => {
-    const after = positions[backend.id];
-    const listing = backend.list(query, {
-      order: 'created',
-      limit: options.limit,
-      signal,
-      ...(after !== undefined && { after }),
-    });
+    const listing = listingOf(backend, query, { ...options, signal });
     return { id: backend.id, iterator: listing[Symbol.asyncIterator](), head: null as Listed | null };
   });
   const advance = async (source: (typeof sources)[number]) => {
