@@ -12,6 +12,7 @@ import { siteCaller } from './caller.js';
 import { eddsIndex } from './catalogue.js';
 import { type EddsConfig, eddsConfig } from './config.js';
 import { followProducts } from './follow.js';
+import { formsOnOffer } from './forms.js';
 import { jobKeeper } from './jobs.js';
 import { entryOfFound, findProducts, listProducts } from './list.js';
 import { opener } from './open.js';
@@ -207,6 +208,7 @@ export const createBackend: BackendFactory = async (entry, dependencies) => {
     capabilities: { feed: 'durable', ranges: false, upstream: true, checksum: 'sha-256', folders: false },
     productTypes: async () => mapper.types,
     typeGroups: mapper.groups,
+    forms: formsOnOffer(profile, mapper),
     list: (query, options) => listProducts(db, id, context, query, options),
     async get(refs) {
       const found = await findProducts(index, context, refs);

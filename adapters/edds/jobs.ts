@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { type Kysely, sql } from 'kysely';
 import type { Logger } from 'pino';
-import { elementTime, parseRequestId, responseReader } from '../../src/formats/edds-response/index.js';
+import { elementTime, parseRequestId, problemText, responseReader } from '../../src/formats/edds-response/index.js';
 import { formatMillis } from '../../src/formats/time.js';
 import { isMpdError, MpdError } from '../../src/mpd/index.js';
 import type { Arrivals, ArrivedPart } from './arrivals.js';
@@ -231,6 +231,7 @@ export function jobKeeper(options: JobsOptions) {
       'part.number': ordinal,
       'part.elements': summary.elements,
       'part.unreadable': summary.problems,
+      ...(summary.fault !== null && { 'part.fault': summary.fault }),
       'part.purpose': job.purpose,
       ...(job.placed && { 'part.placedFor': job.made_for! }),
       ...(dropped !== '' && { 'part.dropped': dropped }),
@@ -533,13 +534,17 @@ function coveredBy(job: JobRow, made: bigint, period: number): bigint {
 
 async function summarise(
   part: StoredPart,
-): Promise<{ elements: number; problems: number; first: bigint | null; last: bigint | null }> {
+): Promise<{ elements: number; problems: number; fault: string | null; first: bigint | null; last: bigint | null }> {
   let elements = 0;
   let problems = 0;
+  let fault: string | null = null;
   let first: bigint | null = null;
   let last: bigint | null = null;
   const reader = responseReader({
-    onProblem: () => problems++,
+    onProblem(problem) {
+      problems++;
+      fault ??= problemText(problem);
+    },
     onElement(element) {
       elements++;
       const time = elementTime(element);
@@ -550,5 +555,5 @@ async function summarise(
   });
   for await (const chunk of createReadStream(part.file.path)) reader.write(chunk as Buffer);
   reader.end();
-  return { elements, problems, first, last };
+  return { elements, problems, fault, first, last };
 }

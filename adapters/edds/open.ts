@@ -1,10 +1,12 @@
 import { createReadStream } from 'node:fs';
+import type { OutputForm } from '../../src/formats/edds-response/index.js';
 import type { Body, OpenOptions } from '../../src/gateway/backend.js';
-import { invalid, MpdError, unknown } from '../../src/mpd/index.js';
+import { invalid, MpdError, type TimeWindow, unknown } from '../../src/mpd/index.js';
 import type { Arrivals } from './arrivals.js';
 import { type CachedFile, type FileCache, fileStream } from './cache.js';
 import type { EddsIndex } from './catalogue.js';
-import { virtualKey, virtualRevision } from './entry.js';
+import { type ProductRow, virtualKey, virtualRevision } from './entry.js';
+import { faultText, inForm } from './forms.js';
 import type { Found } from './list.js';
 import { without } from './overlap.js';
 import { fetchPart, partKey } from './parts.js';
@@ -31,6 +33,8 @@ export function opener(options: OpenerOptions) {
   const { service, retriever, cache, index, closing } = options;
   const madeAt = new Map<string, number>();
   const making = new Set<string>();
+  /** What was wrong with merged parts and is not in the result. */
+  const faults = new Map<string, string>();
   const news = listeners();
 
   const part = async (found: Found, signal: AbortSignal): Promise<CachedFile> => {
@@ -97,7 +101,7 @@ export function opener(options: OpenerOptions) {
         `one retrieval may cover ${Math.round(options.maxWindow / 3_600_000)} hours; ask for a shorter window`,
       );
     }
-    const key = `virtual:${virtualKey(row.key, window!.start, window!.end)}`;
+    const key = virtualCacheKey(row, window!);
     if (Date.now() - (madeAt.get(key) ?? 0) > options.reuse) {
       madeAt.delete(key);
       if (!making.has(key)) await cache.drop(key);
@@ -123,10 +127,17 @@ export function opener(options: OpenerOptions) {
           closing,
           tell,
         );
-        const { problems, only } = await merger.end();
+        const { problems, fault, only } = await merger.end();
+        const left = faultText(problems, fault);
+        if (left === null) faults.delete(key);
+        else faults.set(key, left);
         if (problems > 0) tell(`${problems} elements of the response could not be read and were left out`);
         const now = Date.now();
-        for (const [other, time] of madeAt) if (now - time > options.reuse) madeAt.delete(other);
+        for (const [other, time] of madeAt)
+          if (now - time > options.reuse) {
+            madeAt.delete(other);
+            faults.delete(other);
+          }
         madeAt.set(key, now);
         if (only === null) return undefined;
         cache.forget(partKey(only.requestId, only.ordinal));
@@ -150,11 +161,24 @@ export function opener(options: OpenerOptions) {
       const work =
         window !== null ? virtual(found, tell) : row.kind === 'part' ? part(found, closing) : file(found, tell);
       const stored = await unlessAborted(work, request.signal);
-      return { revision: current, size: stored.bytes, claim: null, stream: fileStream(stored, request.signal) };
+      const body = { revision: current, size: stored.bytes, claim: null, stream: fileStream(stored, request.signal) };
+      const known = window === null ? faultOfPart(row) : (faults.get(virtualCacheKey(row, window)) ?? null);
+      if (request.form === undefined) return { ...body, fault: () => known };
+      const { stream, fault } = inForm(request.form as OutputForm, body.stream);
+      return { ...body, size: null, stream, fault: () => fault?.() ?? known };
     } finally {
       leave();
     }
   };
+}
+
+const virtualCacheKey = (row: ProductRow, { start, end }: TimeWindow): string =>
+  `virtual:${virtualKey(row.key, start, end)}`;
+
+/** What was found wrong with a part when it was taken. */
+function faultOfPart({ record }: ProductRow): string | null {
+  const first = record['part.fault'];
+  return faultText(Number(record['part.unreadable'] ?? 0), first === undefined ? null : String(first));
 }
 
 const HEARTBEAT_MS = 5000;

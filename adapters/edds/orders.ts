@@ -228,14 +228,18 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
       const remote = await service.list(null, signal);
       const ours = await db
         .selectFrom('edds_job')
-        .select(['request_id', 'orders'])
+        .select(['request_id', 'orders', 'purpose'])
         .where('backend', '=', backend)
         .where('request_id', 'is not', null)
         .execute();
-      const orders = new Map(ours.map((job) => [job.request_id, job.orders]));
+      const jobs = new Map(ours.map((job) => [job.request_id, job]));
       return remote.map(({ requestId, state, details }) => {
-        const known = orders.get(requestId);
-        return { id: requestId, state, orderId: known?.[0] === undefined ? null : BigInt(known[0]), details };
+        const job = jobs.get(requestId);
+        const [order] = job?.orders ?? [];
+        return {
+          ...{ id: requestId, state, orderId: order === undefined ? null : BigInt(order) },
+          details: { ...details, ...(job && { Purpose: job.purpose, Orders: job.orders.join(', ') || null }) },
+        };
       });
     },
   };
@@ -346,6 +350,7 @@ const PART_ATTRIBUTES: ReadonlySet<string> = new Set([
   'part',
   'elements',
   'unreadable',
+  'fault',
   'request',
   'count',
 ]);

@@ -1,6 +1,11 @@
 import { createReadStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ResponseWriter, responseReader, responseWriter } from '../../src/formats/edds-response/index.js';
+import {
+  problemText,
+  type ResponseWriter,
+  responseReader,
+  responseWriter,
+} from '../../src/formats/edds-response/index.js';
 import { isMpdError, MpdError } from '../../src/mpd/index.js';
 import type { FileCache, Receiver } from './cache.js';
 import { gate } from './gate.js';
@@ -94,6 +99,8 @@ function ended(requestId: string, status: JobStatus): MpdError {
 /** What the merging of parts came to. */
 export interface Merged {
   readonly problems: number;
+  /** The first of them, with its place in its part. */
+  readonly fault: string | null;
   /** The one part there was, which is the result as it came. */
   readonly only: StoredPart | null;
 }
@@ -102,6 +109,7 @@ export interface Merged {
 export function partMerger(receiver: Receiver) {
   let writer: ResponseWriter | null = null;
   let problems = 0;
+  let fault: string | null = null;
   let only: StoredPart | null = null;
 
   return {
@@ -112,7 +120,10 @@ export function partMerger(receiver: Receiver) {
       }
       let text = '';
       const reader = responseReader({
-        onProblem: () => problems++,
+        onProblem(problem) {
+          problems++;
+          fault ??= `${problemText(problem)} of part ${part.ordinal}`;
+        },
         onElement(element) {
           if (writer === null) {
             writer = responseWriter(element.kind);
@@ -123,6 +134,7 @@ export function partMerger(receiver: Receiver) {
           } catch (error) {
             if (!(error instanceof TypeError)) throw error;
             problems++;
+            fault ??= `${error.message} in part ${part.ordinal}`;
           }
         },
       });
@@ -142,7 +154,7 @@ export function partMerger(receiver: Receiver) {
     },
     async end(): Promise<Merged> {
       if (writer !== null) await receiver.write(Buffer.from((writer as ResponseWriter).tail()));
-      return { problems, only };
+      return { problems, fault, only };
     },
   };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { OutputForm } from '../../src/formats/edds-response/index.js';
 
 /**
  * Everything in which one EDDS site differs from another: names, places of values, ways of doing. The adapter speaks a
@@ -110,6 +111,8 @@ export const MEANINGS = [
 ] as const;
 export type Meaning = (typeof MEANINGS)[number];
 
+export const OUTPUT_FORMS = ['packets', 'csv', 'ndjson'] as const satisfies readonly OutputForm[];
+
 const typeRule = z.strictObject({
   /** Data type of a batch; absent: this type cannot be asked for by batch. */
   batch: z.string().optional(),
@@ -122,6 +125,8 @@ const typeRule = z.strictObject({
   select: paths(['spid', 'apid', 'service', 'subservice', 'parameterName', 'commandName', 'fileName']).prefault({}),
   /** `response`: EDDS response files; `file`: bytes of any kind. */
   content: z.enum(['response', 'file']).default('response'),
+  /** Forms that consumers may ask for instead of the response file. */
+  forms: z.array(z.enum(OUTPUT_FORMS)).default([]),
   /** Whether standing orders may run jobs for it; of files the catalogue tells what is new. */
   forOrders: z.boolean().default(true),
 });
