@@ -4,6 +4,7 @@ import { familyOf, filterBounds, literalPrefix } from '../../src/mpd/filter/inde
 import type { AttributeFilter, TimeWindow } from '../../src/mpd/index.js';
 import type { Catalogue } from './catalogue.js';
 import type { DataDriveConfig } from './config.js';
+import { plainPattern } from './pattern.js';
 import { siteField } from './record.js';
 import { type FieldInfo, TYPE_FIELD } from './schema.js';
 
@@ -188,16 +189,14 @@ function attributeClause(
   const family = familyOf(origin.type);
   const fits = {
     text: info.kind === 'keyword' || info.kind === 'text',
-    number: info.kind === 'integer' || info.kind === 'double',
+    number: info.kind === 'integer' || info.kind === 'double' || info.kind === 'single',
     time: info.kind === 'date' || info.kind === 'date-nanos',
     boolean: info.kind === 'boolean',
   };
   if (!Object.hasOwn(fits, family) || !fits[family as keyof typeof fits]) return null;
   switch (filter.type) {
     case 'StringPattern': {
-      const prefix = family === 'text' ? literalPrefix(filter.regex) : null;
-      if (prefix === null || isNumeric(prefix)) return null;
-      return orUnindexed(info, info.exact, { prefix: { [info.exact]: { value: prefix } } });
+      return family === 'text' ? patternClause(info, info.exact, filter.regex) : null;
     }
     case 'ValueSet': {
       if (filter.values.length === 0) return null;
@@ -213,6 +212,24 @@ function attributeClause(
       return rangeClause(info, filter.minimum, filter.maximum);
     }
   }
+}
+
+/** A part of every text that the pattern finds; null where there is none that can be told. */
+function patternClause(info: FieldInfo, field: string, regex: string): Clause | null {
+  const plain = plainPattern(regex);
+  if (plain !== null) {
+    const { text, fromStart, toEnd } = plain;
+    if (fromStart && toEnd) return equalText(info, field, text);
+    if (!fromStart) {
+      // A number that the document has may be indexed in another spelling.
+      if (/^[\d.eE+-]*$/.test(text)) return null;
+      const value = `*${text.replace(/[\\*?]/g, '\\$&')}${toEnd ? '' : '*'}`;
+      return orUnindexed(info, field, { wildcard: { [field]: { value } } });
+    }
+  }
+  const prefix = literalPrefix(regex);
+  if (prefix === null || isNumeric(prefix)) return null;
+  return orUnindexed(info, field, { prefix: { [field]: { value: prefix } } });
 }
 
 const isNumeric = (text: string): boolean => /^[+-]?[\d.]/.test(text);
@@ -234,6 +251,14 @@ function rangeClause(info: FieldInfo, minimum: Attribute | null, maximum: Attrib
       const lte = maximum ? floorMs(maximum.value as bigint) + 1 : undefined;
       return between(field, gte, lte);
     }
+    case 'single': {
+      const ends = [minimum, maximum].map((end) => (end ? Number(end.value) : undefined));
+      if (ends.some((end) => end !== undefined && !(Math.abs(end) < LARGEST_SINGLE))) return null;
+      const [low, high] = ends;
+      const gte = low === undefined ? undefined : low - slack(low);
+      const lte = high === undefined ? undefined : high + slack(high);
+      return { range: { [field]: { gte, lte } } };
+    }
     case 'integer':
     case 'double': {
       const ends = [minimum, maximum].map((end) => (end ? Number(end.value) : undefined));
@@ -251,6 +276,12 @@ function rangeClause(info: FieldInfo, minimum: Attribute | null, maximum: Attrib
   }
 }
 
+/** Beyond this the index refuses a number of single precision. */
+const LARGEST_SINGLE = 3e38;
+
+/** More than single precision can be off by. */
+const slack = (value: number): number => Math.abs(value) * 2 ** -23 + 2 ** -126;
+
 /** Text that looks like a number may be indexed in another spelling (`1.0`) than a number of JSON has here (`1`). */
 function textClause(
   info: FieldInfo,
@@ -259,10 +290,12 @@ function textClause(
   maximum: Attribute | null,
 ): Clause | null {
   const [gte, lte] = [minimum?.value as string | undefined, maximum?.value as string | undefined];
-  if (gte !== undefined && gte === lte) {
-    if (isNumeric(gte) || (info.ignoreAbove !== null && gte.length > info.ignoreAbove)) return null;
-    return { term: { [field]: { value: gte } } };
-  }
+  if (gte !== undefined && gte === lte) return equalText(info, field, gte);
   const numbers: Clause = { regexp: { [field]: { value: '[+-]?[0-9.].*' } } };
   return orUnindexed(info, field, anyOf([{ range: { [field]: { gte, lte } } }, numbers]));
 }
+
+const equalText = (info: FieldInfo, field: string, value: string): Clause | null =>
+  isNumeric(value) || (info.ignoreAbove !== null && value.length > info.ignoreAbove)
+    ? null
+    : { term: { [field]: { value } } };

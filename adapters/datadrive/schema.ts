@@ -6,7 +6,9 @@ export type FieldKind =
   | 'text'
   | 'integer'
   | 'double'
-  /** Numbers that the index rounds: no query can rely on them. */
+  /** Single precision: the index rounds what the document says. */
+  | 'single'
+  /** Numbers that the index rounds in other ways: no query relies on them. */
   | 'float'
   | 'boolean'
   | 'date'
@@ -46,7 +48,7 @@ const KINDS: Readonly<Record<string, FieldKind>> = {
   short: 'integer',
   byte: 'integer',
   double: 'double',
-  float: 'float',
+  float: 'single',
   half_float: 'float',
   scaled_float: 'float',
   boolean: 'boolean',
@@ -99,7 +101,15 @@ export interface ObjectType {
 }
 
 const ATTRIBUTE_TYPES: Readonly<Record<FieldKind, AttributeRule['type']>> = {
-  ...{ keyword: 'String', text: 'String', integer: 'Long', double: 'Double', float: 'Double', boolean: 'Boolean' },
+  ...{
+    keyword: 'String',
+    text: 'String',
+    integer: 'Long',
+    double: 'Double',
+    single: 'Double',
+    float: 'Double',
+    boolean: 'Boolean',
+  },
   ...{ date: 'Time', 'date-nanos': 'FineTime', other: 'String' },
 };
 const RANGE_TYPES = { date: 'Time', integer: 'Long', double: 'Double' } as const;

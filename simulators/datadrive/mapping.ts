@@ -47,7 +47,7 @@ function fieldMapping(name: string, schema: PropertySchema, geoShape: boolean): 
     case 'integer':
       return { type: 'long' };
     case 'number':
-      return { type: 'double' };
+      return { type: schema.format === 'float' ? 'float' : 'double' };
     case 'boolean':
       return { type: 'boolean' };
     case 'array':

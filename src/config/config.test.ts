@@ -286,6 +286,7 @@ describe('the configurations that are brought along', () => {
     LINK_SECRET: 'x'.repeat(32),
     S3_KEY: 'key',
     S3_SECRET: 'secret',
+    DATADRIVE_TOKEN: 'token',
   };
   it.each([
     ['gateway.example.yaml', () => file('gateway.example.yaml')],
