@@ -1,8 +1,10 @@
+import { Identifier, Subscription } from '../area.js';
 import type { Broker } from '../broker/broker.js';
 import type { Grammar } from '../encoding/grammar.js';
 import { isMalError, type MalError, malError } from '../errors.js';
 import {
   type Channel,
+  decodeBody,
   endpointName,
   type IncomingMessage,
   type Log,
@@ -10,11 +12,18 @@ import {
   noLog,
   type Peer,
 } from '../message.js';
-import type { AreaDescriptor, OperationDescriptor, ServiceDescriptor } from '../schema/index.js';
-import { errorStage, isFromInitiator } from '../stages.js';
+import {
+  type AreaDescriptor,
+  type BodyDescriptor,
+  body,
+  list,
+  type OperationDescriptor,
+  type ServiceDescriptor,
+} from '../schema/index.js';
+import { errorStage, isFromInitiator, PUBSUB } from '../stages.js';
 import type { AnyHandler, Handlers } from './handlers.js';
 import { createReplies } from './replies.js';
-import { serve } from './serve.js';
+import { inputOf, serve } from './serve.js';
 import { createSignals } from './signals.js';
 
 /** A name that consumers send to, and what answers there. */
@@ -74,6 +83,12 @@ export interface Provider {
 
 const LIMITS: ProviderLimits = { perConnection: 64, total: 4096 };
 
+const REGISTER = body({ subscription: Subscription });
+const DEREGISTER = body({ subscriptionIds: list(Identifier) });
+
+const registration = (stage: number): BodyDescriptor | null =>
+  stage === PUBSUB.register ? REGISTER : stage === PUBSUB.deregister ? DEREGISTER : null;
+
 const PATTERNS: Readonly<Record<MessageHeader['interactionType'], OperationDescriptor['pattern']>> = {
   SEND: 'send',
   SUBMIT: 'submit',
@@ -109,6 +124,25 @@ export function createProvider<P>(options: ProviderOptions<P>): Provider {
     });
   }
 
+  /** Lets a message that is refused unread settle the encoding all the same: its sender could not read the answer else. */
+  function refuse(message: IncomingMessage, error: MalError, channel: Channel): void {
+    const { header } = message;
+    if (channel.encodings.length > 1) {
+      const asked = options.endpoints.find(
+        ({ area, service }) => area.number === header.area && service.number === header.service,
+      );
+      const operation = asked && operations.get(asked.service)?.get(header.operation);
+      const type =
+        operation?.pattern === 'pubsub' ? registration(header.interactionStage) : operation && inputOf(operation);
+      try {
+        if (type) decodeBody(grammar, channel, type, message.body);
+      } catch (cause) {
+        if (!isMalError(cause)) throw cause;
+      }
+    }
+    reject(header, error, channel);
+  }
+
   function receive(message: IncomingMessage, channel: Channel): void {
     const { header } = message;
     if (header.isError || !isFromInitiator(header.interactionType, header.interactionStage)) {
@@ -124,7 +158,7 @@ export function createProvider<P>(options: ProviderOptions<P>): Provider {
         .catch((error: unknown) => log('warn', 'interaction failed', { from: header.from, reason: String(error) }))
         .finally(() => end(channel));
     } catch (error) {
-      reject(header, isMalError(error) ? error : internal(error), channel);
+      refuse(message, isMalError(error) ? error : internal(error), channel);
     }
   }
 
@@ -154,7 +188,7 @@ export function createProvider<P>(options: ProviderOptions<P>): Provider {
         toMalError,
       });
     } catch (error) {
-      reject(header, toMalError(error, operation), channel);
+      refuse(message, toMalError(error, operation), channel);
     }
   }
 

@@ -108,6 +108,9 @@ const NOTHING: BodyDescriptor = { fields: [] };
 
 const known = new WeakMap<OperationDescriptor, Stages>();
 
+/** Body of the message that begins an interaction. */
+export const inputOf = (operation: ServeOptions<unknown>['operation']): BodyDescriptor => stagesOf(operation).input;
+
 function stagesOf(operation: ServeOptions<unknown>['operation']): Stages {
   let stages = known.get(operation);
   if (stages === undefined) {
