@@ -348,6 +348,40 @@ describe('readers tell the place and keep the good elements', () => {
   });
 });
 
+describe('a file read in one piece', () => {
+  it('gives the same elements and problems, at the same places, as read byte by byte, broken or not', async () => {
+    const bytes = fc.constantFrom(...Buffer.from('<>&;/ \n]0aZé'));
+    await fc.assert(
+      fc.asyncProperty(
+        response,
+        fc.array(fc.tuple(fc.nat(), bytes), { maxLength: 6 }),
+        fc.integer({ min: 2, max: 2000 }),
+        async ([kind, elements], changes, cut) => {
+          const file = Buffer.from(await written(kind, elements));
+          for (const [at, byte] of changes) file[at % file.length] = byte;
+          expect(await read(file, cut)).toEqual(await read(file, 1));
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('also where a packet has references, comments, sections and elements in it', async () => {
+    const packets = ['0&#97;1b', '0a<!-- <Packet> -->1b', '<![CDATA[0a]]>1b', '0a<Packet>ff</Packet>1b', '0a]]&gt;'];
+    for (const packet of packets) {
+      const file = shell(
+        `<PktRawResponse><PktRawResponseElement packetID="1"><Packet>${packet}</Packet></PktRawResponseElement></PktRawResponse>`,
+      );
+      const slow = await read(file, 1);
+      for (let cut = 2; cut < file.length + 2; cut += 3) expect(await read(file, cut)).toEqual(slow);
+    }
+    const entity = shell(
+      '<PktRawResponse><PktRawResponseElement packetID="1"><Packet>0&#97;1b</Packet></PktRawResponseElement></PktRawResponse>',
+    );
+    expect((await read(entity)).elements).toEqual([{ kind: 'raw', packetId: '1', bytes: Buffer.from('0a1b', 'hex') }]);
+  });
+});
+
 describe('other output forms', () => {
   const tricky: ParamElement = {
     kind: 'param',

@@ -44,7 +44,7 @@ export function responseReader(options: ResponseReaderOptions): ResponseReader {
   let inElement: ResponseKind | null = null;
   let size = 0;
   let oversized = false;
-  let text: string[] = [];
+  let text = '';
   let packetId: string | null = null;
   let packet: Uint8Array | null = null;
   let fields: Record<string, string> = record();
@@ -97,7 +97,7 @@ export function responseReader(options: ResponseReaderOptions): ResponseReader {
     size += by;
     if (size > maxElement && !oversized) {
       oversized = true;
-      text = [];
+      text = '';
       report('element', `the element is longer than ${maxElement} characters`);
     }
     return !oversized;
@@ -142,10 +142,10 @@ export function responseReader(options: ResponseReaderOptions): ResponseReader {
           kind ??= of;
           begin(of, attributes);
         } else if (inElement !== null) grow(name.length);
-        text = [];
+        text = '';
       },
       text(part) {
-        if (inElement !== null && grow(part.length)) text.push(part);
+        if (inElement !== null && grow(part.length)) text += part;
       },
       close(name) {
         path.pop();
@@ -153,14 +153,13 @@ export function responseReader(options: ResponseReaderOptions): ResponseReader {
           if (depth === elementDepth) finish();
           else if (!oversized) {
             if (parameters.length + customFields.length >= MAX_FIELDS) grow(maxElement);
-            const value = text.length === 1 ? text[0]! : text.join('');
-            if (inElement === 'raw') rawLeaf(name, value);
-            else if (inElement === 'tc-report') reportLeaf(name, value.trim());
-            else if (path.length === elementDepth) fields[name] ??= value.trim();
+            if (inElement === 'raw') rawLeaf(name, text);
+            else if (inElement === 'tc-report') reportLeaf(name, text.trim());
+            else if (path.length === elementDepth) fields[name] ??= text.trim();
           }
         }
         depth--;
-        text = [];
+        text = '';
       },
       plain: { name: 'Packet', isOpen: () => inElement === 'raw' && path.at(-1) === 'Packet' },
     },
