@@ -1,10 +1,12 @@
 import { etagOf } from '../../../client/http/wire/index.js';
-import type { Body, Checksum, Entry } from '../../../gateway/backend.js';
+import type { Body, Checksum, Entry, Form } from '../../../gateway/backend.js';
+import { formFileName, requireForm } from '../../../gateway/forms.js';
 import type { ObjectRef } from '../../../mal/index.js';
 import { MpdError, unknown } from '../../../mpd/index.js';
 import { HttpFault } from '../fault.js';
 import type { Call } from '../route.js';
 import { contentDisposition } from './disposition.js';
+import { chooseForm } from './form.js';
 import { matchesEtag, parseRange } from './range.js';
 import { write } from './writer.js';
 
@@ -12,20 +14,32 @@ import { write } from './writer.js';
  * Sends the bytes of a product (RFC 9110: Range, If-Range, If-Match, If-None-Match, HEAD). Once the first byte is out, any fault ends
  * in a reset connection: a transfer never ends cleanly short or with other content.
  */
-export async function sendBody(call: Call, ref: ObjectRef, checksums: ChecksumOf): Promise<void> {
+export async function sendBody(
+  call: Call,
+  ref: ObjectRef,
+  checksums: ChecksumOf,
+  wantedForm: string | null = null,
+): Promise<void> {
   const { req, res, gateway, principal, signal } = call;
   const [entry] = await gateway.catalogue.get([ref], principal, signal);
   if (entry === undefined) throw unknown([0], 'there is no such product');
-  const etag = etagOf(entry.revision);
-  const size = entry.metadata.fileMetadata === null ? null : Number(entry.metadata.fileMetadata.fileSize);
+  const own = mediaType(entry.metadata.fileMetadata?.mime);
+  const forms = gateway.catalogue.forms(entry);
+  const form =
+    wantedForm === null ? chooseForm(req.headers.accept, own, forms) : requireForm(wantedForm, forms, 'form');
+  const etag = etagOf(entry.revision, form?.name);
+  const size =
+    form !== null || entry.metadata.fileMetadata === null ? null : Number(entry.metadata.fileMetadata.fileSize);
+  const name = fileNameOf(entry);
   const headers: Record<string, string> = {
     ETag: etag,
-    'Accept-Ranges': 'bytes',
+    'Accept-Ranges': form === null ? 'bytes' : 'none',
     'Cache-Control': 'private, no-cache',
-    'Content-Disposition': contentDisposition(fileNameOf(entry)),
-    'Content-Type': mediaType(entry.metadata.fileMetadata?.mime),
+    'Content-Disposition': contentDisposition(form === null ? name : formFileName(name, form)),
+    'Content-Type': form?.mediaType ?? own,
     'Content-Security-Policy': "sandbox; default-src 'none'",
-    ...digestHeader(entry, checksums),
+    ...(forms.length > 0 && { Vary: 'Accept' }),
+    ...(form === null && digestHeader(entry, checksums)),
   };
   const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch, 'if-range': ifRange, range } = req.headers;
   if (ifMatch !== undefined && !matchesEtag(ifMatch, etag, 'strong')) {
@@ -39,15 +53,15 @@ export async function sendBody(call: Call, ref: ObjectRef, checksums: ChecksumOf
     res.writeHead(200, { ...headers, ...(size === null ? {} : { 'Content-Length': size }) }).end();
     return;
   }
-  const wanted = ifRange === undefined || ifRange === etag ? range : undefined;
+  const wanted = form === null && (ifRange === undefined || ifRange === etag) ? range : undefined;
   const part = parseRange(wanted, size);
   if (part.kind === 'outside') throw outside(size);
   // Products that are made on demand may take minutes.
   call.unbounded();
-  const source = await openAt(call, ref, entry, part.kind === 'part' ? part.start : 0);
+  const source = await openAt(call, ref, entry, part.kind === 'part' ? part.start : 0, form);
   const iterator = source.body.stream[Symbol.asyncIterator]();
   try {
-    const whole = source.body.size ?? size;
+    const whole = form === null ? (source.body.size ?? size) : null;
     const range = source.offset === 0 && whole === null ? { kind: 'all' as const } : parseRange(wanted, whole);
     if (range.kind === 'outside') throw outside(whole);
     const last = range.kind === 'part' ? range.end : whole === null ? null : whole - 1;
@@ -68,8 +82,9 @@ async function openAt(
   ref: ObjectRef,
   entry: Entry,
   offset: number,
+  form: Form | null,
 ): Promise<{ readonly body: Body; readonly offset: number }> {
-  const options = { revision: entry.revision, signal, entry };
+  const options = { revision: entry.revision, signal, entry, ...(form !== null && { form: form.name }) };
   const { body } = await gateway.catalogue.open(ref, { ...options, offset }, principal);
   if (offset === 0 || body.size !== null || entry.metadata.fileMetadata !== null) return { body, offset };
   await body.stream[Symbol.asyncIterator]().return?.();
