@@ -257,5 +257,12 @@ describe('EDDS behind the gateway, over HTTP', () => {
     expect(jobs.every(({ backend }) => backend === 'solo')).toBe(true);
     expect(jobs.some(({ orderId }) => orderId !== null)).toBe(true);
     expect(jobs.some(({ orderId }) => orderId === null)).toBe(true);
+    const shown = await operator.listUpstream();
+    expect(shown.map(({ id }) => id).sort()).toEqual(jobs.map(({ id }) => id).sort());
+    const [ours] = shown.filter(({ orderId }) => orderId !== null);
+    expect(ours!.details).toMatchObject({ Purpose: expect.any(String), Orders: String(ours!.orderId) });
+    const [foreign] = shown.filter(({ details }) => details.Purpose === undefined);
+    expect(foreign).toMatchObject({ orderId: null, details: { State: expect.any(String) } });
+    await expect(client.listUpstream()).rejects.toMatchObject({ code: 'Authorisation Fail' });
   });
 });

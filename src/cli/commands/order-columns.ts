@@ -1,4 +1,10 @@
-import type { AttemptInfo, DeliveryInfo, OrderHistoryEntry, OrderInfo } from '../../client/index.js';
+import type {
+  AttemptInfo,
+  DeliveryInfo,
+  OrderHistoryEntry,
+  OrderInfo,
+  UpstreamRequest as StandingRequest,
+} from '../../client/index.js';
 import { encodeTree } from '../../mpd/filter/index.js';
 import { writtenRef } from '../input/reference.js';
 import { humanSize, humanTime, humanWindow } from '../output/human.js';
@@ -97,19 +103,26 @@ export const upstreamRequests = ({ upstream }: OrderInfo): readonly UpstreamRequ
     (jobs ?? [{ id, purpose: 'order', state, details }]).map((job) => ({ ...job, backend })),
   );
 
+const detailsText = ({ details }: Pick<UpstreamRequest, 'details'>): string =>
+  Object.entries(details)
+    .filter(([, value]) => value !== null && value !== '')
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
+
 export const upstreamColumns: readonly Column<UpstreamRequest>[] = [
   { head: 'BACKEND', text: ({ backend }) => backend },
   { head: 'REQUEST', text: ({ id }) => id },
   { head: 'FOR', text: ({ purpose }) => purpose },
   { head: 'STATE', text: ({ state }) => state },
-  {
-    head: 'DETAILS',
-    text: ({ details }) =>
-      Object.entries(details)
-        .filter(([, value]) => value !== null && value !== '')
-        .map(([name, value]) => `${name}=${value}`)
-        .join(' '),
-  },
+  { head: 'DETAILS', text: detailsText },
+];
+
+export const requestColumns: readonly Column<StandingRequest>[] = [
+  { head: 'BACKEND', text: ({ backend }) => backend },
+  { head: 'REQUEST', text: ({ id }) => id },
+  { head: 'ORDER', text: ({ orderId }) => orderId ?? 'none of here' },
+  { head: 'STATE', text: ({ state }) => state },
+  { head: 'DETAILS', text: detailsText },
 ];
 
 export const deliveryColumns: readonly Column<DeliveryInfo>[] = [

@@ -7,6 +7,7 @@ import {
   OrderDetailShape,
   OrderInfoShape,
   StandingShape,
+  UpstreamRequestShape,
 } from '../../client/http/wire/index.js';
 import type { OrderInfo, Retention } from '../../client/index.js';
 import type { TimeWindow } from '../../mpd/index.js';
@@ -25,6 +26,7 @@ import {
   historyColumns,
   orderColumns,
   orderFields,
+  requestColumns,
   standingColumns,
   upstreamColumns,
   upstreamRequests,
@@ -167,6 +169,16 @@ export function orderCommands(program: Command, runner: Runner): void {
       if (requests.length === 0) return;
       await out.say('');
       await out.list(requests, upstreamColumns, (request) => request, '');
+    },
+  );
+
+  remote(
+    orders
+      .command('upstream')
+      .description('What stands at the systems behind the gateway, also what was made elsewhere. For operators.'),
+    ['mpd-gateway orders upstream'],
+    async ({ client, out, signal }) => {
+      await out.list(await client.listUpstream({ signal }), requestColumns, UpstreamRequestShape.encode, 'nothing');
     },
   );
 

@@ -56,6 +56,16 @@ export interface OrderQuery {
   readonly states?: readonly OrderInfo['state'][];
 }
 
+/** What stands at a system behind the gateway, in that system's words. */
+export interface UpstreamRequest {
+  readonly backend: string;
+  readonly id: string;
+  readonly state: string;
+  /** The order it was made for; null = for none that runs here. */
+  readonly orderId: bigint | null;
+  readonly details: Readonly<Record<string, string | null>>;
+}
+
 export interface PulledProduct {
   /** What to acknowledge. */
   readonly position: bigint;
@@ -110,6 +120,8 @@ export interface HttpClient extends MpdClient {
     orderID: bigint,
     options?: CallOptions,
   ): Promise<OrderInfo & { readonly history: readonly OrderHistoryEntry[] }>;
+  /** Requests and orders at the systems behind the gateway, also those made elsewhere. Operators only. */
+  listUpstream(options?: CallOptions): Promise<readonly UpstreamRequest[]>;
   pauseOrder(orderID: bigint, policy?: 'hold' | 'skip' | null, options?: CallOptions): Promise<OrderInfo>;
   resumeOrder(orderID: bigint, options?: CallOptions): Promise<OrderInfo>;
   replayOrder(orderID: bigint, window: BackfillRequest, options?: CallOptions): Promise<{ readonly job: bigint }>;

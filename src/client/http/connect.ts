@@ -104,6 +104,7 @@ export function connectHttp(url: string, options: HttpClientOptions = {}): HttpC
     },
     getOrder: (id, opts = {}) => get(wire.OrderDetailShape, `/orders/${id}`, {}, opts),
     cancelStandingOrder: (id, { signal } = {}) => act({ method: 'DELETE', path: `/orders/${id}`, signal }),
+    listUpstream: async (opts = {}) => (await get(wire.UpstreamListShape, '/upstream', {}, opts)).upstream,
     pauseOrder: (id, policy = null, opts = {}) =>
       post(wire.OrderInfoShape, `/orders/${id}:pause`, wire.PauseShape.encode({ policy }), opts),
     resumeOrder: (id, { signal } = {}) =>

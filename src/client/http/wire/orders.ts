@@ -124,18 +124,14 @@ export const OrderPageShape: Shape<{ readonly orders: readonly OrderInfo[]; read
   { name: 'OrderPage' },
 );
 
+export const UpstreamRequestShape = record({
+  ...{ backend: text(), id: text(), state: text() },
+  orderId: nullable(mpd(Long)),
+  details: mapOf(nullable(text())),
+});
+
 export const UpstreamListShape = record(
-  {
-    upstream: listOf(
-      record({
-        backend: text(),
-        id: text(),
-        state: text(),
-        orderId: nullable(mpd(Long)),
-        details: mapOf(nullable(text())),
-      }),
-    ),
-  },
+  { upstream: listOf(UpstreamRequestShape) },
   { name: 'UpstreamList', doc: 'Jobs and orders at the systems behind the gateway, in their own words.' },
 );
 
