@@ -90,6 +90,9 @@ export function encodeBody<V>(grammar: Grammar, encoding: Encoding, type: BodyDe
 /** List entries from which on a body is encoded in turns. */
 const LONG_LIST = 512;
 
+/** Bytes that a long body is given at first. */
+const LONG_BODY = 65_536;
+
 /** Whether encoding a body could keep everything else waiting. */
 export const isLong = (type: BodyDescriptor, value: unknown): boolean =>
   type.fields.some(({ name, type: { kind } }) => {
@@ -106,7 +109,7 @@ export async function encodeLongBody<V>(
   value: V,
 ): Promise<Uint8Array[]> {
   const pace = createPace();
-  const writer = encoding.createWriter();
+  const writer = encoding.createWriter(LONG_BODY);
   for (const _ of grammar.body(type).steps!(writer, value)) if (pace.over()) await pace.rest();
   return writer.finish();
 }

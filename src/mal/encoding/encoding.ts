@@ -95,7 +95,8 @@ export interface Encoding {
   readonly id: number;
   /** Booleans and presence flags take no byte of their own. */
   readonly flagsApart: boolean;
-  createWriter(): Writer;
+  /** @param size bytes to make room for at first */
+  createWriter(size?: number): Writer;
   createReader(message: Uint8Array): Reader;
 }
 

@@ -6,6 +6,6 @@ export const binaryFixed: Encoding = {
   name: 'binary-fixed',
   id: 0,
   flagsApart: false,
-  createWriter: () => new FixedWriter(),
+  createWriter: (size) => new FixedWriter(size),
   createReader: (message) => new FixedReader(message),
 };

@@ -7,7 +7,11 @@ import { checkBigint, checkNumber } from '../ranges.js';
 /** Everything big endian in its full width. */
 export class FixedWriter implements Writer {
   readonly encodingId = 0;
-  private readonly sink = new Sink();
+  private readonly sink: Sink;
+
+  constructor(size?: number) {
+    this.sink = new Sink(size);
+  }
 
   /** Begins anew in the same memory: what `finish` gave is overwritten. */
   rewind(): void {

@@ -6,6 +6,6 @@ export const binarySplit: Encoding = {
   name: 'binary-split',
   id: 2,
   flagsApart: true,
-  createWriter: () => new SplitWriter(),
+  createWriter: (size) => new SplitWriter(size),
   createReader: (message) => new SplitReader(message),
 };

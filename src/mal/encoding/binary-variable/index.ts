@@ -6,6 +6,6 @@ export const binaryVariable: Encoding = {
   name: 'binary-variable',
   id: 1,
   flagsApart: false,
-  createWriter: () => new VariableWriter(),
+  createWriter: (size) => new VariableWriter(size),
   createReader: (message) => new VariableReader(message),
 };

@@ -10,7 +10,11 @@ const scratch = new DataView(new ArrayBuffer(8));
 /** Integers, lengths and the bits of floats as base-128 integers; single octets and times as they are. */
 export class VariableWriter implements Writer {
   readonly encodingId: number = 1;
-  protected readonly sink = new Sink();
+  protected readonly sink: Sink;
+
+  constructor(size?: number) {
+    this.sink = new Sink(size);
+  }
 
   flag(value: boolean): void {
     this.byte(value ? 1 : 0);
