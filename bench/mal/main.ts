@@ -7,23 +7,33 @@ import { requestBench } from './requests.js';
 /**
  * maltcp, side by side: ESA's Java provider and ours, same products in memory, driven by ESA's Java consumer and by ours.
  *
- *     npx tsx bench/mal/main.ts [requests|notify|pauses …] [seconds per measurement]
+ *     npx tsx bench/mal/main.ts [requests|archive|notify|pauses …] [seconds per measurement]
  */
 
 const SECONDS = Number(process.argv.slice(2).find((word) => Number(word) > 0) ?? 1);
 const asked = process.argv.slice(2).filter((word) => !(Number(word) > 0));
 
-async function requests(): Promise<void> {
+async function withProviders(
+  starts: readonly (() => Promise<Provider>)[],
+  work: (providers: readonly Provider[]) => Promise<void>,
+): Promise<void> {
   const providers: Provider[] = [];
   try {
-    for (const start of [startEsa, startGateway, startStack, startArchive]) providers.push(await start());
-    await requestBench(providers, SECONDS);
+    for (const start of starts) providers.push(await start());
+    await work(providers);
   } finally {
     for (const provider of providers) await provider.stop();
   }
 }
 
-const PARTS: Readonly<Record<string, () => Promise<void>>> = { requests, notify: notifyBench, pauses: pauseBench };
+const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+  /** The same products in the memory of each. */
+  requests: () => withProviders([startEsa, startGateway, startStack], (all) => requestBench(all, SECONDS)),
+  /** The gateway with them in memory, and as files found by an index in PostgreSQL. */
+  archive: () => withProviders([startGateway, startArchive], (all) => requestBench(all, SECONDS, ['our consumer'])),
+  notify: notifyBench,
+  pauses: pauseBench,
+};
 
 for (const name of asked.length > 0 ? asked : Object.keys(PARTS)) {
   if (!Object.hasOwn(PARTS, name)) throw new Error(`there is no part ${name}: ${Object.keys(PARTS).join(', ')}`);

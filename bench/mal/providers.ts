@@ -54,7 +54,7 @@ export async function startArchive(): Promise<Provider> {
   };
 }
 
-async function startOurs(name: string, file: string, args: readonly string[]): Promise<Provider> {
+export async function startOurs(name: string, file: string, args: readonly string[]): Promise<Provider> {
   const path = fileURLToPath(new URL(`./${file}`, import.meta.url));
   const child = spawn(process.execPath, ['--import', 'tsx', path, ...args]);
   const lines = providerOf(name, child, '');

@@ -42,11 +42,13 @@ interface Driver {
 
 type Start = (provider: Provider) => Promise<Driver>;
 
-export async function requestBench(providers: readonly Provider[], seconds: number): Promise<void> {
-  for (const [who, start] of [
-    ['our consumer', startOurs],
-    ["ESA's consumer", startJava],
-  ] as const) {
+export async function requestBench(
+  providers: readonly Provider[],
+  seconds: number,
+  consumers: readonly (keyof typeof CONSUMERS)[] = ['our consumer', "ESA's consumer"],
+): Promise<void> {
+  for (const who of consumers) {
+    const start = CONSUMERS[who];
     console.log(`\nlistProducts by ${who}`);
     printTable(...(await lists(start, providers, seconds)));
     console.log(`\ngetProducts by ${who}`);
@@ -127,7 +129,7 @@ async function gets(start: Start, providers: readonly Provider[], seconds: numbe
       rows.push([
         `${what}, ${name}`,
         ...[quantile(firsts, 0.5), tail(firsts), quantile(totals, 0.5), tail(totals)],
-        ...[cpu / totals.length / 1000, totals.length],
+        ...(totals.length < 20 ? ['', ''] : [cpu / totals.length / 1000, totals.length]),
       ]);
     }
   }
@@ -204,5 +206,7 @@ async function startJava({ root, words }: Provider): Promise<Driver> {
     stop: () => peer.stop(),
   };
 }
+
+const CONSUMERS = { 'our consumer': startOurs, "ESA's consumer": startJava };
 
 const refText = ({ domain, key, version }: ObjectRef): string => `${domain.join('.')}:${key}:${version}`;
