@@ -146,7 +146,10 @@ export function jobKeeper(options: JobsOptions) {
     const there = await cache.get(partKey(row.request_id!, row.ordinal!));
     if (there !== null) return there;
     if (row.record['part.placedFor'] !== undefined) return arrivals.fetch(row, signal);
-    const fetched = await fetchPart(service, cache, row.request_id!, row.ordinal!, signal);
+    const fetched = await fetchPart(service, cache, row.request_id!, row.ordinal!, signal).catch((error: unknown) => {
+      if (means(error, 'expired', 'unknownRequest')) return 'missing' as const;
+      throw error;
+    });
     return typeof fetched === 'string' ? null : fetched.file;
   };
 
@@ -415,7 +418,7 @@ export function jobKeeper(options: JobsOptions) {
   const submitPast = async (job: JobRow, row: ProductRow, signal: AbortSignal): Promise<void> => {
     if (job.end_ns === null || !retries.due(job) || pastRunning >= service.profile.limits.batches) return;
     pastRunning++;
-    await submit(await cutPast(db, job, options.maxWindow), row, signal);
+    await submit(job.submitted_ns === null ? await cutPast(db, job, options.maxWindow) : job, row, signal);
   };
 
   const step = async (job: JobRow, row: ProductRow | undefined, signal: AbortSignal): Promise<void> => {

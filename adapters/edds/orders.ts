@@ -91,11 +91,15 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
           `the filter accepts ${wanted.length} kinds of data; at most ${limits.orderJobs} requests may run at EDDS: narrow it`,
         );
       }
-      const places = await placing.decide(
-        order,
-        wanted.map((row) => (ruleOf(service.profile, row).rule.stream === undefined ? 'batch' : 'stream')),
-        wanted.map((row) => entryOf(context, row).metadata),
-      );
+      const over = validity !== null && validity.end < now;
+      // What has to be compared cannot be sent by EDDS, so of an order for the past alone nothing is.
+      const places =
+        !over &&
+        (await placing.decide(
+          order,
+          wanted.map((row) => (ruleOf(service.profile, row).rule.stream === undefined ? 'batch' : 'stream')),
+          wanted.map((row) => entryOf(context, row).metadata),
+        ));
       const added = await withRetry(db, async (trx) => {
         await sql`select pg_advisory_xact_lock(hashtextextended(${`edds:${backend}`}, 0))`.execute(trx);
         const until_ns = validity?.end ?? null;
@@ -106,7 +110,7 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
           .onConflict((conflict) => conflict.columns(['backend', 'order_id']).doUpdateSet(known))
           .execute();
         const past = order.readsPast && validity !== null ? { id, validity } : null;
-        if (validity !== null && validity.end < now) {
+        if (over) {
           let planned = 0;
           for (const row of past === null ? [] : wanted)
             if (await planPast(trx, backend, past!, row, null, now)) planned++;

@@ -333,6 +333,28 @@ describe.each(SHAPES)('an order for the past of EDDS: $name', ({ shape, site }) 
     );
   });
 
+  it('is made again when EDDS fails, and when it drops a request half way', async () => {
+    simulator.control.switches.fail = 'the archive is being moved';
+    const validity = { start: now() - 70n * MINUTE, end: now() - 61n * MINUTE };
+    const id = await order('failing', telemetry(1444), validity);
+    await until('the order says why', async () =>
+      ((await details(id)).jobs ?? []).some(({ details: { Reason } }) => Reason === 'the archive is being moved'),
+    );
+    expect(await state(id)).toBe('active');
+    simulator.control.clear();
+    const slow = { effect: 'slow', operation: 'getResponse', times: 40, millis: 200 } as const;
+    simulator.control.inject(slow);
+    await until('the first files come', () => files('failing').length >= 2);
+    const dropped = batches().at(-1)!;
+    expect(dropped.parts.length).toBeGreaterThan(files('failing').length + 1);
+    dropped.state = 'EXPIRED';
+    await until('the order is expired', async () => (await state(id)) === 'expired');
+    await settled(id);
+    expect(batches().at(-1)!.id, 'another request was made').not.toBe(dropped.id);
+    expect(difference(await delivered('failing'), archived(1444, validity.start, now(), validity.end))).toEqual(NONE);
+    expect((await details(id)).details.Past).toMatch(/requests done, \d+ elements$/);
+  });
+
   it('is cancelled in the middle: its requests end, nothing more comes', async () => {
     simulator.control.switches.stuck = true;
     const id = await order('cancelled', telemetry(1444), { start: now() - 100n * MINUTE, end: now() - MINUTE });
