@@ -8,7 +8,10 @@ export interface Session {
   readonly isOpen: () => boolean;
   /** The server answers `posix-rename@openssh.com`. */
   readonly posixRename: boolean;
+  /** Bytes of one write or read that the server takes whole. */
+  readonly packet: number;
   open(path: string, flags: 'wx' | 'r'): Promise<Buffer>;
+  /** At most a packet; the data have been copied when this returns. */
   write(handle: Buffer, data: Buffer, position: number): Promise<void>;
   /** Bytes read into `into` at its beginning; 0 at the end of the file. */
   read(handle: Buffer, into: Buffer, position: number): Promise<number>;
@@ -31,6 +34,24 @@ interface Options {
   readonly signal: AbortSignal;
   /** A request without an answer for so long ends the connection; default 60 s. */
   readonly silenceMs?: number;
+}
+
+/** What the library knows of the server and has no declaration for. */
+interface Told {
+  readonly _extensions?: Readonly<Record<string, string>>;
+  readonly _maxReadLen?: number;
+  readonly _maxWriteLen?: number;
+}
+
+/** Beyond this larger packets gain nothing. */
+const LARGEST = 256 * 1024;
+const SMALLEST = 16 * 1024;
+
+/** Up to what the server says it takes: larger ones would be sent in two steps, one after the answer to the other. */
+function packetOf({ _maxReadLen = 0, _maxWriteLen = 0 }: Told): number {
+  const most = Math.min(_maxReadLen, _maxWriteLen, LARGEST);
+  const step = most >= 32 * 1024 ? 32 * 1024 : 1024;
+  return Math.max(SMALLEST, Math.floor(most / step) * step);
 }
 
 /** Connects where the guard lets, checks the host key, logs in and opens the channel. */
@@ -112,10 +133,12 @@ export async function openSession(account: Account, options: Options): Promise<S
       if (statusOf(error) === STATUS.noSuchFile) return null;
       throw error;
     });
-  const extensions = (sftp as unknown as { readonly _extensions?: Readonly<Record<string, string>> })._extensions ?? {};
+  const told = sftp as unknown as Told;
+  const extensions = told._extensions ?? {};
   let canSync = true;
   return {
     isOpen: () => lost === undefined,
+    packet: packetOf(told),
     posixRename: extensions['posix-rename@openssh.com'] !== undefined,
     open: (path, flags) => ask<Buffer>((done) => sftp.open(path, flags, done)),
     write: (handle, data, position) => ask((done) => sftp.write(handle, data, 0, data.length, position, done)),

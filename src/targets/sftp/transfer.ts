@@ -1,56 +1,69 @@
 import { createHash } from 'node:crypto';
 import type { Session } from './session.js';
 
-/** Servers take at least 32 KiB a packet; 64 in flight fill a long, fat line. */
-const PACKET = 32 * 1024;
-const WINDOW = 64;
+/** Bytes in flight: they fill a long, fat line. */
+const WINDOW = 2 * 1024 * 1024;
 
-/** Writes a stream to an open file with a window of requests in flight. */
+/** Requests in flight at once. */
+const windowOf = ({ packet }: Session): number => Math.max(2, Math.ceil(WINDOW / packet));
+
+/** Writes a stream to an open file with a window of requests in flight. A chunk is done with when the next one is asked for. */
 export async function writeWindowed(
   session: Session,
   handle: Buffer,
   stream: AsyncIterable<Uint8Array>,
 ): Promise<number> {
-  const flight = new Set<Promise<void>>();
+  const { packet } = session;
+  const most = windowOf(session);
+  let flying = 0;
   let failed: { readonly error: unknown } | undefined;
+  let wake = (): void => undefined;
   let position = 0;
-  const send = async (packet: Buffer): Promise<void> => {
-    while (flight.size >= WINDOW) await Promise.race(flight);
-    if (failed) throw failed.error;
-    const at = position;
-    position += packet.length;
-    const write: Promise<void> = session
-      .write(handle, packet, at)
-      .catch((error) => {
-        failed ??= { error };
-      })
-      .finally(() => flight.delete(write));
-    flight.add(write);
+  const landed = (): void => {
+    flying--;
+    wake();
   };
-  let rest: Buffer[] = [];
+  const lost = (error: unknown): void => {
+    failed ??= { error };
+    landed();
+  };
+  const untilFewer = (count: number): Promise<void> =>
+    new Promise((resolve) => {
+      wake = () => {
+        if (flying < count) resolve();
+      };
+      wake();
+    });
+  const send = async (data: Buffer): Promise<void> => {
+    if (flying >= most) await untilFewer(most);
+    if (failed) throw failed.error;
+    flying++;
+    session.write(handle, data, position).then(landed, lost);
+    position += data.length;
+  };
+  /** What is not yet a packet. */
+  let rest: Buffer | null = null;
   let held = 0;
   try {
     for await (const chunk of stream) {
-      // Copied: the source may use its buffer again while the packet is in flight.
-      const copy = Buffer.from(chunk);
+      const data = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
       let at = 0;
-      if (held > 0) {
-        at = Math.min(PACKET - held, copy.length);
-        rest.push(copy.subarray(0, at));
+      if (held > 0 && rest) {
+        at = data.copy(rest, held, 0, packet - held);
         held += at;
-        if (held < PACKET) continue;
-        await send(Buffer.concat(rest, held));
-        [rest, held] = [[], 0];
+        if (held < packet) continue;
+        await send(rest);
+        held = 0;
       }
-      for (; at + PACKET <= copy.length; at += PACKET) await send(copy.subarray(at, at + PACKET));
-      if (at < copy.length) {
-        rest.push(copy.subarray(at));
-        held = copy.length - at;
+      for (; at + packet <= data.length; at += packet) await send(data.subarray(at, at + packet));
+      if (at < data.length) {
+        rest ??= Buffer.allocUnsafeSlow(packet);
+        held = data.copy(rest, 0, at);
       }
     }
-    if (held > 0) await send(Buffer.concat(rest, held));
+    if (held > 0 && rest) await send(rest.subarray(0, held));
   } finally {
-    await Promise.all(flight);
+    await untilFewer(1);
   }
   if (failed) throw failed.error;
   return position;
@@ -63,33 +76,38 @@ export async function digestRemote(
   size: number,
   signal: AbortSignal,
 ): Promise<{ readonly bytes: number; readonly checksum: Uint8Array }> {
+  const { packet } = session;
+  const most = windowOf(session);
   const hash = createHash('sha256');
   const handle = await session.open(path, 'r');
   let bytes = 0;
   try {
     const ahead: { readonly at: number; readonly buffer: Buffer; readonly count: Promise<number> }[] = [];
+    const spare: Buffer[] = [];
     let next = 0;
     const request = (): void => {
-      const buffer = Buffer.allocUnsafe(PACKET);
+      // No larger than what is left, so that a small file takes no large buffer; one byte more finds the end.
+      const buffer = spare.pop() ?? Buffer.allocUnsafeSlow(Math.max(1024, Math.min(packet, size + 1 - next)));
       const count = session.read(handle, buffer, next);
       count.catch(() => undefined);
       ahead.push({ at: next, buffer, count });
-      next += PACKET;
+      next += buffer.length;
     };
-    while (ahead.length < WINDOW && next <= size) request();
+    while (ahead.length < most && next <= size) request();
     for (;;) {
       signal.throwIfAborted();
       const one = ahead.shift()!;
       let count = await one.count;
       if (count === 0) break;
       // A short answer is not the end: ask for what is missing before going on.
-      for (let more = count; more > 0 && count < PACKET; count += more) {
+      for (let more = count; more > 0 && count < one.buffer.length; count += more) {
         more = await session.read(handle, one.buffer.subarray(count), one.at + count);
         if (more === 0) break;
       }
       hash.update(one.buffer.subarray(0, count));
       bytes += count;
-      if (count < PACKET) break;
+      if (count < one.buffer.length) break;
+      if (one.buffer.length === packet) spare.push(one.buffer);
       if (next <= size || ahead.length === 0) request();
     }
     await Promise.allSettled(ahead.map((one) => one.count));
