@@ -17,13 +17,18 @@ export function lineWriter(
   const { gather } = options;
   let piece = EMPTY;
   let length = 0;
+  /** One that is sent: new ones all the time would wait for the garbage collector by the hundred. */
+  let spare = EMPTY;
   const flush = async (): Promise<void> => {
     if (length === 0) return;
-    const bytes = piece.subarray(0, length);
+    const full = piece;
+    const bytes = full.subarray(0, length);
     // The connection may hold it until it is sent: the next lines go into another.
     piece = EMPTY;
     length = 0;
-    await write(res, bytes, options);
+    await write(res, bytes, options, () => {
+      if (full.length === gather + ROOM) spare = full;
+    });
   };
   return {
     line(json) {
@@ -36,7 +41,10 @@ export function lineWriter(
   };
 
   function put(json: string, most: number): Promise<void> | undefined {
-    if (piece.length === 0) piece = Buffer.allocUnsafeSlow(Math.max(gather, most));
+    if (piece.length === 0) {
+      piece = spare.length >= most ? spare : Buffer.allocUnsafeSlow(Math.max(gather + ROOM, most));
+      spare = EMPTY;
+    }
     length += piece.write(json, length);
     piece[length++] = LINE_FEED;
     return length >= gather ? flush() : undefined;
@@ -45,6 +53,8 @@ export function lineWriter(
 
 const EMPTY = Buffer.alloc(0);
 const LINE_FEED = 10;
+/** For the line that fills a piece. */
+const ROOM = 32 * 1024;
 
 export function startLines(res: ServerResponse): void {
   res.writeHead(200, { 'Content-Type': NDJSON, 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' });

@@ -3,16 +3,18 @@ import { MpdError } from '../../../mpd/index.js';
 
 /**
  * Writes with back-pressure: resolves when the connection takes more. A reader that takes nothing for `stallMs` loses its connection.
+ * @param sent called when the chunk is no longer needed, or never
  * @throws the signal's reason, or MpdError Destination Lost when the client has left
  */
 export async function write(
   res: ServerResponse,
   chunk: string | Uint8Array,
   options: { readonly signal: AbortSignal; readonly stallMs: number },
+  sent?: () => void,
 ): Promise<void> {
   options.signal.throwIfAborted();
   if (res.destroyed || res.closed) throw clientLeft();
-  if (res.write(chunk)) return;
+  if (res.write(chunk, sent)) return;
   await drained(res, options);
 }
 
