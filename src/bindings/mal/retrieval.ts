@@ -67,12 +67,14 @@ export function retrievalHandlers({
           }),
           ({ body }) => body.release(),
         );
+        let complete = false;
         try {
           for await (const { metadata, body } of read) {
             await sending(body, (bytes) => update({ product: productOf(present(metadata, principal.id), bytes) }));
           }
+          complete = true;
         } finally {
-          gone.abort();
+          if (!complete) gone.abort(UNWANTED);
         }
         return {};
       },
@@ -94,6 +96,7 @@ export function retrievalHandlers({
 }
 
 const MORE = 'ask in several requests';
+const UNWANTED = new Error('the products are not wanted any more');
 
 const when = <T>(offered: boolean, handler: T): T | undefined => (offered ? handler : undefined);
 
