@@ -79,6 +79,7 @@ export function virtualEntry(context: EntryContext, row: ProductRow, window: Tim
     metadata: { ...entry.metadata, productRef: refTo(context, key, 0) },
     revision: virtualRevision(key),
     fileName: `${key.replaceAll('/', '_').replaceAll(':', '')}.xml`,
+    mediaType: row.mime,
     // For whoever asks by name: no order gets it.
     madeFor: [],
   };

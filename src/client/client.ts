@@ -44,6 +44,8 @@ export interface GetProductOptions extends CallOptions {
   readonly offset?: number;
   /** Only this content: another one now is Unknown (class `refuse`). Needed to go on with a part from an earlier run. */
   readonly revision?: string | null;
+  /** Name of another form that the product is to be had in (`csv`). Of it no size and no SHA-256 is known before the end. HTTP only. */
+  readonly form?: string;
 }
 
 export interface DeliveredFile {

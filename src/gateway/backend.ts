@@ -18,6 +18,8 @@ export interface Entry {
   readonly path: string | null;
   /** Name for a delivered file, by the mapping; null = the key made safe. */
   readonly fileName: string | null;
+  /** Where there is no file metadata to say it. */
+  readonly mediaType?: string;
   /** What the source itself says of its bytes (a label's md5, a type field), to be checked while reading. */
   readonly claim: Checksum | null;
   /**

@@ -13,6 +13,8 @@ import type { Local } from '../runner.js';
 export interface FetchOptions {
   readonly output?: string;
   readonly force?: boolean;
+  /** Another form of the product; it begins anew each time. */
+  readonly form?: string;
 }
 
 /**
@@ -27,7 +29,7 @@ export async function fetchProduct(
   const { client, context, signal, out } = tools;
   const { ref } = product;
   if (options.output === '-') {
-    const body = await client.getProduct(ref, { signal, revision: product.revision });
+    const body = await client.getProduct(ref, { signal, revision: product.revision, ...formOf(options) });
     const hash = createHash('sha256');
     for await (const chunk of body.stream) {
       hash.update(chunk);
@@ -36,15 +38,21 @@ export async function fetchProduct(
     checkDigest(hash.digest(), body.sha256, writtenRef(ref));
     return null;
   }
-  const place = destination(product, context.cwd, options.output);
+  // Only the gateway knows what a file of that form is called.
+  const formed =
+    options.form === undefined
+      ? null
+      : await client.getProduct(ref, { signal, revision: product.revision, form: options.form });
+  const named = formed === null ? product : { ...product, fileName: formed.fileName };
+  const place = destination(named, context.cwd, options.output);
   const part = join(dirname(place), `.${basename(place)}.${digestOf(product.revision ?? writtenRef(ref))}.part`);
-  const file = await open(part, product.revision === null ? 'w+' : 'a+');
+  const file = await open(part, product.revision === null || formed !== null ? 'w+' : 'a+');
   let sha256: Buffer;
   let bytes: number;
   try {
     const there = await rehash(file);
     bytes = there.bytes;
-    const body = await client.getProduct(ref, { signal, offset: bytes, revision: product.revision });
+    const body = formed ?? (await client.getProduct(ref, { signal, offset: bytes, revision: product.revision }));
     const progress = createProgress({ stream: context.stderr, label: basename(place), total: body.size, start: bytes });
     for await (const chunk of body.stream) {
       there.hash.update(chunk);
@@ -70,6 +78,8 @@ export async function fetchProduct(
   else await out.say(`${place}  ${humanSize(bytes)}  sha-256 ${result.sha256}`);
   return place;
 }
+
+const formOf = ({ form }: FetchOptions): { readonly form?: string } => (form === undefined ? {} : { form });
 
 function destination(product: NamedProduct, cwd: string, output = '.'): string {
   const path = resolve(cwd, output);

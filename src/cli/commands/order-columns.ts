@@ -78,6 +78,7 @@ export const orderFields: readonly Column<OrderInfo>[] = [
   { head: 'bad source', text: ({ onBadSource }) => onBadSource },
   { head: 'overwrite', text: ({ overwrite }) => String(overwrite) },
   { head: 'sub-folders', text: ({ pathTemplate }) => pathTemplate },
+  { head: 'form', text: ({ form }) => form },
   { head: 'deadline', text: ({ deadlineSeconds }) => `${deadlineSeconds} s` },
   { head: 'retains', text: retainText },
   { head: 'deliveries', text: countsText },

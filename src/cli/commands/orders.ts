@@ -45,6 +45,7 @@ interface SubmitOptions extends SelectionOptions {
   readonly onBadSource?: 'deliver-flagged' | 'hold';
   readonly overwrite: boolean;
   readonly pathTemplate?: string;
+  readonly form?: string;
   readonly deadline?: number;
   readonly backfill?: string;
   readonly retainLast?: number;
@@ -69,6 +70,10 @@ export function orderCommands(program: Command, runner: Runner): void {
       .option('--on-bad-source <deliver-flagged|hold>', 'when the bytes are not what the source says of them')
       .option('--no-overwrite', 'a file of that name with other content is an error')
       .option('--path-template <template>', 'sub-folders, e.g. {productType}/{created:yyyy}')
+      .option(
+        '--form <name>',
+        'deliver another form of the products, where their backend offers any: packets, csv, ndjson …',
+      )
       .option('--deadline <duration>', 'how long a delivery without progress is tried', duration)
       .option(
         '--backfill <axis:interval>',
@@ -110,6 +115,7 @@ export function orderCommands(program: Command, runner: Runner): void {
           ...(options.whilePaused === undefined ? {} : { pausePolicy: options.whilePaused }),
           ...(options.onBadSource === undefined ? {} : { onBadSource: options.onBadSource }),
           ...(options.pathTemplate === undefined ? {} : { pathTemplate: options.pathTemplate }),
+          ...(options.form === undefined ? {} : { form: options.form }),
           ...(options.deadline === undefined ? {} : { deadlineSeconds: Math.ceil(options.deadline / 1000) }),
           ...(options.backfill === undefined ? {} : { backfill: readBackfill(options.backfill) }),
           ...(options.retainLast === undefined && options.retainFor === undefined
@@ -312,6 +318,7 @@ const SUBMIT_OVER_HTTP = {
   onBadSource: 'MPD has no policy for bad checksums',
   overwrite: 'MPD has no policy for files that are there',
   pathTemplate: 'MPD has no sub-folders below deliverTo',
+  form: 'MPD gives products as they came',
   deadline: 'MPD has no deadline of deliveries',
   backfill: 'an order of the standard brings new products only; `products deliver` sends those that are there',
   acceptUnreachable: 'over MAL a folder that is yet to come is accepted anyway',

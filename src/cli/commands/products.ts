@@ -15,6 +15,7 @@ import {
 import { counted, humanSize, humanTime, humanWindow } from '../output/human.js';
 import type { Column } from '../output/table.js';
 import type { Runner } from '../runner.js';
+import { refuseOverMal } from '../wire.js';
 import { fetchProduct } from './fetch.js';
 
 export const productColumns: readonly Column<ListedProduct>[] = [
@@ -87,19 +88,21 @@ export function productCommands(program: Command, { remote, wire }: Runner): voi
       out.one(await findProduct(text, { client, http }, signal), fields, ListedShape.encode),
   );
 
-  wire<{ output?: string; force?: boolean }>(
+  wire<{ output?: string; force?: boolean; form?: string }>(
     products
       .command('get')
       .argument('<products...>', 'domain/version/key or domain:key; - reads them from standard input, one a line')
       .description('Fetch bodies into files. Goes on where an earlier try stopped, and checks the digest.')
       .option('-o, --output <path>', 'file, or folder (default: here); - writes to standard output')
-      .option('--force', 'replace a file that is there and differs'),
+      .option('--force', 'replace a file that is there and differs')
+      .option('--form <name>', 'another form of the product, where its backend offers any: packets, csv, ndjson …'),
     [
       'mpd-gateway products get local:tm/2026-11-23/a.dat',
       'mpd-gateway products list --type TelemetryPackets --json | mpd-gateway products get - -o downloads/',
     ],
     async (tools, options, ...texts) => {
       const { signal, context } = tools;
+      if (tools.http === null) refuseOverMal(options, { form: 'MPD gives products as they came' });
       if (options.output === '-' && (texts.flat().length > 1 || texts.flat()[0] === '-'))
         throw usage('--output -: takes one product only');
       for await (const product of productsIn(texts.flat(), tools, context, signal))

@@ -14,11 +14,11 @@ export async function openBody(
   transport: Transport,
   product: ListedProduct,
   ref: ObjectRef,
-  { offset = 0, signal }: GetProductOptions,
+  { offset = 0, signal, form }: GetProductOptions,
   retries: number,
 ): Promise<ProductBody> {
   const { metadata, revision, fileName } = product;
-  const path = `/api/v1/bodies/${referencePath(ref)}`;
+  const path = `/api/v1/bodies/${referencePath(ref)}${form === undefined ? '' : `?form=${encodeURIComponent(form)}`}`;
   const open = (from: number): Promise<HttpAnswer> =>
     transport.send({
       method: 'GET',
@@ -28,18 +28,20 @@ export async function openBody(
       accept: [416],
       headers: {
         Accept: '*/*',
-        ...(revision === null ? {} : { 'If-Match': etagOf(revision) }),
+        ...(revision === null ? {} : { 'If-Match': etagOf(revision, form) }),
         ...(from > 0 ? { Range: `bytes=${from}-` } : {}),
       },
     });
   const first = await retrying(() => open(offset), retries, signal);
-  const size = sizeOf(first) ?? (metadata.fileMetadata === null ? null : Number(metadata.fileMetadata.fileSize));
+  const told = form !== undefined || metadata.fileMetadata === null ? null : Number(metadata.fileMetadata.fileSize);
+  const size = sizeOf(first) ?? told;
   if (first.status === 416) {
     first.stream.resume();
     if (size === null || offset !== size) throw invalid('offset', `the product has ${size ?? 'fewer'} bytes`);
   }
   const sha256 = digestOf(first);
-  const name = (fileName ?? ref.key).split('/').at(-1) || 'product';
+  const name = (form === undefined ? fileName : suggestedName(first)) ?? fileName ?? ref.key;
+  const last = name.split('/').at(-1) || 'product';
 
   async function* read(): AsyncGenerator<Uint8Array> {
     if (first.status === 416) return;
@@ -72,7 +74,7 @@ export async function openBody(
     if (hash !== null && !hash.digest().equals(sha256!))
       throw deliveryFailed('the bytes do not have the SHA-256 that the server gave', 'retry');
   }
-  return { metadata, revision, size, sha256, fileName: name, stream: closing(read(), () => first.stream.destroy()) };
+  return { metadata, revision, size, sha256, fileName: last, stream: closing(read(), () => first.stream.destroy()) };
 }
 
 /** Closes the connection also when nobody ever starts to read. */
@@ -87,6 +89,18 @@ function closing(source: AsyncGenerator<Uint8Array>, close: () => void): AsyncIt
       },
     }),
   };
+}
+
+/** Name in Content-Disposition (RFC 6266), that in UTF-8 first; null when there is none. */
+function suggestedName({ headers }: HttpAnswer): string | null {
+  const header = headers['content-disposition'] ?? '';
+  const utf8 = /filename\*=UTF-8''([^;\s]+)/i.exec(header)?.[1];
+  try {
+    if (utf8 !== undefined) return decodeURIComponent(utf8);
+  } catch {
+    // Not what it says it is: the plain one does.
+  }
+  return /filename="([^"]*)"/.exec(header)?.[1] ?? null;
 }
 
 function sizeOf({ headers, status }: HttpAnswer): number | null {

@@ -121,7 +121,8 @@ export function connectMal(url: string, options: MalClientOptions = {}): MalClie
   return {
     listProducts: (query = {}, callOptions = {}) => list(query, callOptions),
     getProducts: (refs, callOptions = {}) => get(refs, callOptions),
-    async getProduct(ref, { offset = 0, revision = null, ...callOptions } = {}) {
+    async getProduct(ref, { offset = 0, revision = null, form, ...callOptions } = {}) {
+      if (form !== undefined) throw unsupported('MPD gives products as they came, in no other form');
       if (revision !== null) throw unsupported('MAL tells no revision of a product');
       return body(ref, offset, callOptions);
     },

@@ -23,7 +23,7 @@ export async function sendBody(
   const { req, res, gateway, principal, signal } = call;
   const [entry] = await gateway.catalogue.get([ref], principal, signal);
   if (entry === undefined) throw unknown([0], 'there is no such product');
-  const own = mediaType(entry.metadata.fileMetadata?.mime);
+  const own = mediaType(entry.metadata.fileMetadata?.mime ?? entry.mediaType);
   const forms = gateway.catalogue.forms(entry);
   const form =
     wantedForm === null ? chooseForm(req.headers.accept, own, forms) : requireForm(wantedForm, forms, 'form');
