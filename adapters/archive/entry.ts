@@ -25,7 +25,13 @@ export function claimOf(row: Pick<FileRow, 'claim_algorithm' | 'claim_value'>): 
   return algorithm === null || value === null ? null : { algorithm: algorithm as Claim['algorithm'], value };
 }
 
-export function entryOf(row: FileRow, mapper: ProductMapper): Entry {
+/** What an entry is made of. */
+export type EntryRow = Omit<
+  FileRow,
+  'backend' | 'kind' | 'mtime_ns' | 'inode' | 'seq' | 'born_seq' | 'content_seq' | 'removed_at'
+>;
+
+export function entryOf(row: EntryRow, mapper: ProductMapper): Entry {
   const named = decodeJson(attributes, row.attributes);
   return {
     metadata: {

@@ -7,9 +7,18 @@ import { entryOf, type FileRow, versionOf } from './entry.js';
 import { conditions } from './query.js';
 import type { ArchiveTables } from './tables.js';
 
-const PAGE = 250;
+const PAGE = 100;
 
-/** Pages through the index by (time, path), so that each page costs the same however far it is. */
+/** What an entry is made of, and nothing else. */
+const COLUMNS = [
+  ...(['domain', 'path', 'size', 'sha256', 'product_type', 'source', 'description', 'mime', 'file_name'] as const),
+  ...(['created_ns', 'content_start_ns', 'content_end_ns', 'updated_ns', 'claim_algorithm', 'claim_value'] as const),
+] as const;
+
+/**
+ * Pages through the index by (time, path), so that each page costs the same however far it is. Pages are small, and attributes
+ * are read when their row's turn comes: what waits in a page outlives the short-lived garbage and would pile up in a long listing.
+ */
 export async function* listFiles(
   db: Kysely<ArchiveTables>,
   backend: string,
@@ -24,7 +33,8 @@ export async function* listFiles(
     signal.throwIfAborted();
     let select = db
       .selectFrom('archive_file')
-      .selectAll()
+      .select(COLUMNS)
+      .select(sql<string>`attributes::text`.as('attributes'))
       .where('backend', '=', backend)
       .where('kind', '=', 'product')
       .where((builder) => builder.and([...conditions(builder, query, mapper)]));
@@ -32,10 +42,11 @@ export async function* listFiles(
       const { at, path } = position;
       select = select.where(sql<boolean>`(${sql.ref(time)}, path) > (${at}::int8, ${path})`);
     }
-    const rows: FileRow[] = await select.orderBy(time).orderBy('path').limit(size).execute();
+    const rows = await select.orderBy(time).orderBy('path').limit(size).execute();
     for (const row of rows) {
       signal.throwIfAborted();
-      yield { entry: entryOf(row, mapper), position: `${row[time]}:${row.path}` };
+      const attributes: unknown = JSON.parse(row.attributes);
+      yield { entry: entryOf({ ...row, attributes }, mapper), position: `${row[time]}:${row.path}` };
     }
     const last = rows.at(-1);
     if (last === undefined || rows.length < size) return;
