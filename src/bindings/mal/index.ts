@@ -72,7 +72,8 @@ export function createMalBinding(options: MalBindingOptions): MalBinding {
   const principals = createPrincipals(gateway.access, config.rules);
   const bodies = createBodyReader(gateway.catalogue, createBudget(limits.held), limits.body);
   const broker = createBroker<MalCaller>({
-    grammar,
+    // An update is encoded once for all its subscribers, and is of a new product: nothing kept would be used again.
+    grammar: createGrammar(mpdRegistry),
     log,
     authorise(caller, operation) {
       if (!isOffered(operation)) {

@@ -1,8 +1,10 @@
 import { type Kysely, sql } from 'kysely';
+import { jsonWriter } from '../../mal/index.js';
+import { ProductMetadata, ProductType } from '../../mpd/index.js';
 import type { Change, Entry } from '../backend.js';
 import { type RecordColumn, recordset } from '../recordset.js';
 import type { CoreTables, JournalKind } from '../schema.js';
-import { domainText, hex, metadataJson } from '../values.js';
+import { domainText, hex } from '../values.js';
 
 /** A change as the journal took it: what matching works on. */
 export interface Journaled {
@@ -215,12 +217,13 @@ const KIND: RecordColumn<JournalRow & { readonly kind: JournalKind }> = {
 const orderIds = (ids: readonly bigint[] | null | undefined): string | null =>
   ids == null ? null : JSON.stringify(ids.map(String));
 
+const writeMetadata = jsonWriter(ProductMetadata, [ProductType]);
 const texts = new WeakMap<Entry, string>();
 
 function metadataText(entry: Entry): string {
   let text = texts.get(entry);
   if (text === undefined) {
-    text = JSON.stringify(metadataJson(entry.metadata));
+    text = writeMetadata(entry.metadata);
     texts.set(entry, text);
   }
   return text;

@@ -4,7 +4,7 @@ import type { Store } from '../../store/index.js';
 import { isOperator } from '../access/access.js';
 import type { Access, EventQuery, Events, GatewayEvent, Principal } from '../api.js';
 import type { CoreTables, EventType } from '../schema.js';
-import { type EntryColumns, entryOf, nsOfDate } from '../values.js';
+import { type EntryColumns, metadataOf, nsOfDate } from '../values.js';
 import { EVENT_CHANNEL } from './append.js';
 
 interface Place {
@@ -13,7 +13,7 @@ interface Place {
   readonly id: bigint;
 }
 
-type Row = Partial<EntryColumns> & {
+type Row = Partial<Pick<EntryColumns, 'metadata' | 'revision' | 'path'>> & {
   readonly id: bigint;
   readonly tx: string;
   readonly at: Date;
@@ -22,7 +22,6 @@ type Row = Partial<EntryColumns> & {
   readonly owner: string | null;
   readonly delivery_id: bigint | null;
   readonly payload: Readonly<Record<string, unknown>>;
-  readonly has_product: boolean;
 };
 
 const CURSOR = /^([0-9a-f-]{36})\.(\d{1,20})\.(\d{1,19})$/;
@@ -190,10 +189,11 @@ async function select(
 }
 
 const COLUMNS = sql`e.id, e.tx::text as tx, e.at, e.type, e.order_id, e.owner, e.delivery_id, e.payload,
-  j.id is not null as has_product, j.metadata, j.revision, j.updated_ns, j.path, j.file_name, j.claim_algorithm, j.claim_value`;
+  j.metadata, j.revision, j.path`;
 
 function visible(row: Row, generation: string, principal: Principal, access: Access): readonly GatewayEvent[] {
-  const entry = row.has_product ? entryOf(row as EntryColumns) : null;
+  const { revision, path = null } = row;
+  const entry = row.metadata == null ? null : { metadata: metadataOf(row.metadata), revision: revision ?? null, path };
   if (entry && !access.allows(principal, entry)) return [];
   return [
     {

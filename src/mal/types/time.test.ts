@@ -25,6 +25,23 @@ describe('time', () => {
     );
   });
 
+  it('reads the usual form as it reads every other', () => {
+    const fraction = fc.string({ unit: fc.constantFrom('0', '1', '9'), minLength: 1, maxLength: 9 });
+    fc.assert(
+      fc.property(fc.bigInt(MIN_TIME + 10n ** 9n, MAX_TIME - 10n ** 9n), fc.option(fraction), (ns, given) => {
+        const text = formatTime(ns).replace(/(\.\d+)?Z$/, given === null ? '' : `.${given}`);
+        expect(parseTime(`${text}Z`)).toBe(parseTime(`${text}+00:00`));
+      }),
+    );
+    for (const text of [
+      '2026-02-30T00:00:00Z',
+      '2026-13-01T00:00:00Z',
+      '2026-01-01T00:00:00.Z',
+      '2026-01-01T0x:00:00Z',
+    ])
+      expect(() => parseTime(text)).toThrow(RangeError);
+  });
+
   it.each([
     ['1970-01-01T00:00:00Z', 0n],
     ['1969-12-31T23:59:59.999999999Z', -1n],
