@@ -20,7 +20,7 @@ import { depends, upstreamOf } from './orders.js';
 import { placing } from './placing.js';
 import { retriever } from './retrieve.js';
 import { eddsService } from './service.js';
-import { overlay, type SiteProfile, siteProfile } from './site.js';
+import { overlay, type SiteProfile, siteProfile, withoutFileServer } from './site.js';
 import { submitter } from './submit.js';
 import { CHANNEL, type EddsTables } from './tables.js';
 
@@ -192,13 +192,16 @@ export const createBackend: BackendFactory = async (entry, dependencies) => {
     const { running, waiting } = retrieval.pending;
     const counts = await db
       .selectFrom('edds_job')
-      .select(({ fn }) => fn.countAll<bigint>().as('jobs'))
+      .select(({ fn }) => [
+        fn.countAll<bigint>().filterWhere('purpose', '<>', 'past').as('jobs'),
+        fn.countAll<bigint>().filterWhere('purpose', '=', 'past').as('past'),
+      ])
       .where('backend', '=', id)
       .where('done', '=', false)
       .executeTakeFirstOrThrow();
     return {
       ok: true,
-      reason: `EDDS answers; ${counts.jobs} jobs of standing orders (at most ${profile.limits.orderJobs}), ${running} retrievals running, ${waiting} waiting`,
+      reason: `EDDS answers; ${counts.jobs} jobs of standing orders (at most ${profile.limits.orderJobs}), ${counts.past} requests for the past of orders (at most ${profile.limits.batches} run at once), ${running} retrievals running, ${waiting} waiting`,
     };
   };
 
@@ -261,7 +264,7 @@ export const createBackend: BackendFactory = async (entry, dependencies) => {
 function profileOf(config: EddsConfig, readers: unknown): SiteProfile {
   const base = (readers as { readonly site?: unknown } | undefined)?.site ?? {};
   const result = siteProfile.safeParse(overlay(base, config.site ?? {}));
-  if (result.success) return result.data;
+  if (result.success) return config.delivery === 'edds' ? result.data : withoutFileServer(result.data);
   const [issue] = result.error.issues;
   throw invalid(`backends.${config.id}.site.${issue?.path.join('.') ?? ''}`, issue?.message ?? '', result.error);
 }

@@ -117,7 +117,8 @@ for (const site of SITES) {
     it('is well, and says how many jobs run', async () => {
       expect(await backend.check()).toEqual({
         ok: true,
-        reason: 'EDDS answers; 0 jobs of standing orders (at most 64), 0 retrievals running, 0 waiting',
+        reason:
+          'EDDS answers; 0 jobs of standing orders (at most 64), 0 requests for the past of orders (at most 4 run at once), 0 retrievals running, 0 waiting',
       });
     });
 

@@ -172,6 +172,8 @@ const past: Migration = {
       add column looked_ns bigint, add column elements bigint not null default 0`.execute(db);
     await sql`alter table edds_order add column past boolean not null default false`.execute(db);
     await sql`create index edds_job_follows on edds_job (follows) where follows is not null`.execute(db);
+    await sql`create index edds_job_past on edds_job (backend, selection) where purpose = 'past'`.execute(db);
+    await sql`create index edds_job_orders on edds_job using gin (orders)`.execute(db);
   },
 };
 
