@@ -78,6 +78,13 @@ for (const [shape, site] of [
       ['the gateway, by default', place(), undefined, { delivery: 'gateway' }, undefined],
       ['the gateway, to an order that takes no files', null, undefined, {}, undefined],
       [
+        'the gateway, to an order that wants another form',
+        place({ form: 'csv' }),
+        undefined,
+        {},
+        'the gateway sends: the order wants the form csv',
+      ],
+      [
         'the gateway, to an owner who may not see all of it',
         place({ policy: tree([apid(1420)]) }),
         undefined,
@@ -138,6 +145,20 @@ for (const [shape, site] of [
         .poll(delivery, { timeout: 20_000 })
         .toMatch(/^the gateway sends: EDDS could not send: DELIVERY_FAILED: .*ECONNREFUSED/);
       await expectHidden();
+    });
+
+    it('a site without file servers is well as long as it is not asked for them', async () => {
+      const fields = { deliveryDirectory: 'request.Nowhere.Directory' };
+      const requests = (site as { requests?: { batch?: object } }).requests;
+      const other = { ...site, requests: { ...requests, batch: { ...requests?.batch, ...fields } } };
+      await shown(place(), undefined, { site: other, delivery: 'gateway' });
+      expect(await edds.backend.check()).toMatchObject({ ok: true });
+      await edds.close();
+      await shown(place(), undefined, { site: other });
+      expect(await edds.backend.check()).toEqual({
+        ok: false,
+        reason: expect.stringContaining('request.Nowhere.Directory (site.requests.batch.deliveryDirectory)'),
+      });
     });
 
     async function expectHidden(): Promise<void> {

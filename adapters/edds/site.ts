@@ -213,6 +213,14 @@ export const siteProfile = z.strictObject({
 });
 export type SiteProfile = z.infer<typeof siteProfile>;
 
+/** The profile of a site that is never asked to send files by itself: it need not know how. */
+export function withoutFileServer(profile: SiteProfile): SiteProfile {
+  const strip = <Fields extends object>(fields: Fields): Fields =>
+    Object.fromEntries(Object.entries(fields).filter(([name]) => !name.startsWith('delivery'))) as Fields;
+  const { batch, stream } = profile.requests;
+  return { ...profile, requests: { ...profile.requests, batch: strip(batch), stream: strip(stream) } };
+}
+
 /** A profile with changes laid over it: objects are merged, everything else is replaced, null takes away. */
 export function overlay(base: unknown, changes: unknown): unknown {
   if (!isObject(base) || !isObject(changes)) return changes;
