@@ -275,21 +275,46 @@ describe('a maltcp provider', () => {
     expect(log.filter((line) => line.includes('524.2-B-1'))).toHaveLength(1);
   });
 
-  it('drops a subscriber that never reads, and no other', async () => {
-    await listener.close(100);
-    await start({ queuedBytes: 1_000_000, queuedMessages: 100_000 });
+  async function subscribe(from: string): Promise<Bare> {
     const register = Buffer.concat(
       encodeBody(testGrammar, binaryFixed, body({ subscription: Subscription }), {
         subscription: { subscriptionId: 's', domain: null, selectedKeys: null, filters: null },
       }),
     );
-    const subscribe = async (from: string): Promise<Bare> => {
-      const peer = await bare();
-      const request = header({ from, interactionType: 'PUBSUB', operation: news.number });
-      peer.socket.write(message(request, register));
-      await peer.answer(request.transactionId);
-      return peer;
+    const peer = await bare();
+    const request = header({ from, interactionType: 'PUBSUB', operation: news.number });
+    peer.socket.write(message(request, register));
+    await peer.answer(request.transactionId);
+    return peer;
+  }
+
+  it('waits for subscribers in a burst that is more than their bound, but not for ever for one that does not read', async () => {
+    await listener.close(100);
+    await start({ queuedBytes: 4_000_000 });
+    const one = await subscribe('maltcp://a:1/one');
+    const other = await subscribe('maltcp://b:1/other');
+    const burst = async (): Promise<void> => {
+      for (let i = 0; i < 300; i++) {
+        broker.publish(news, { source: null, domain: null }, { topic: 'a', number: 1n }, { text: 'x'.repeat(50_000) });
+        await broker.relief();
+      }
     };
+    const heard = async (peer: Bare, count: number): Promise<void> => {
+      while (peer.answers.length < count + 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    };
+    await burst();
+    expect(broker.subscriptions).toBe(2);
+    await heard(one, 300);
+    await heard(other, 300);
+    one.socket.pause();
+    await burst();
+    expect(broker.subscriptions).toBe(1);
+    await heard(other, 600);
+  });
+
+  it('drops a subscriber that never reads, and no other', async () => {
+    await listener.close(100);
+    await start({ queuedBytes: 1_000_000, queuedMessages: 100_000 });
     const deaf = await subscribe('maltcp://a:1/deaf');
     const good = await subscribe('maltcp://b:1/good');
     deaf.socket.pause();
