@@ -225,6 +225,32 @@ for (const server of ['openssh', 'proftpd'] as const)
         proxy.close();
       });
 
+      it('that may not be joined by others carries all deliveries', async () => {
+        const proxy = await cuttingProxy(Number(new URL(sftp.url).port), Number.POSITIVE_INFINITY, 1);
+        const named = { uri: `${sftp.url}${sftp.folder}`.replace(/:\d+/, `:${proxy.port}`) };
+        const target = sftpTarget(configFor(sftp, named), guard);
+        const uri = new URL(place.uri.href.replace(/:\d+/, `:${proxy.port}`));
+        expect(await target.probe(uri, never)).toEqual({ status: 'ok' });
+        const names = Array.from({ length: 6 }, (_, n) => `together ${n}`);
+        await Promise.all(names.map((name) => target.put(uri, name, text(name), put({ deliveryId: name.slice(-1) }))));
+        for (const name of names) expect(await readFile(join(place.folder, name), 'utf8')).toBe(name);
+        expect(proxy.refused()).toBeGreaterThan(0);
+        await target.close();
+        proxy.close();
+      });
+
+      it('is one of several when there is work for them, as many as are allowed and no more', async () => {
+        const proxy = await cuttingProxy(Number(new URL(sftp.url).port), Number.POSITIVE_INFINITY);
+        const named = { uri: `${sftp.url}${sftp.folder}`.replace(/:\d+/, `:${proxy.port}`) };
+        const target = sftpTarget(configFor(sftp, named), guard, { connections: 2 });
+        const uri = new URL(place.uri.href.replace(/:\d+/, `:${proxy.port}`));
+        const names = Array.from({ length: 6 }, (_, n) => `apart ${n}`);
+        await Promise.all(names.map((name) => target.put(uri, name, text(name), put({ deliveryId: name.slice(-1) }))));
+        expect(proxy.accepted()).toBe(2);
+        await target.close();
+        proxy.close();
+      });
+
       it('lost with the answer to the rename is settled by looking: done is done', async () => {
         const folder = `${sftp.folder}/${place.folder.split('/').at(-1)}`;
         const session = await openSession(accountFor(sftp), { guard, signal: never });
@@ -282,12 +308,20 @@ function accountFor(sftp: Service) {
   return { host, port: Number(port), username: sftp.username ?? '', password: sftp.password, hostKey, ...nothing };
 }
 
-/** A proxy on a free port that cuts each connection after so many bytes to the server, or passes nothing on while frozen. */
-async function cuttingProxy(port: number, bytes: number) {
+/** A proxy on a free port that cuts each connection after so many bytes to the server, or passes nothing on while frozen; it lets `most` in. */
+async function cuttingProxy(port: number, bytes: number, most = Number.POSITIVE_INFINITY) {
   const sockets = new Set<Socket>();
   let limit = bytes;
   let frozen = false;
+  let accepted = 0;
+  let refused = 0;
   const server = createServer((client) => {
+    if (accepted >= most) {
+      refused++;
+      client.destroy();
+      return;
+    }
+    accepted++;
     const upstream = netConnect(port, '127.0.0.1');
     let seen = 0;
     for (const socket of [client, upstream]) sockets.add(socket.on('error', () => socket.destroy()));
@@ -303,6 +337,8 @@ async function cuttingProxy(port: number, bytes: number) {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as { port: number }).port,
+    accepted: () => accepted,
+    refused: () => refused,
     stopCutting: () => {
       limit = Number.POSITIVE_INFINITY;
     },
