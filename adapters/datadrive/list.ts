@@ -14,6 +14,8 @@ export interface Index {
   readonly config: DataDriveConfig;
   readonly search: SearchClient;
   readonly catalogue: CatalogueSource;
+  /** Whether the follower has met documents that are not the newest of their name; without any, no listing looks for them. */
+  readonly namesakes: () => Promise<boolean>;
 }
 
 interface Position {
@@ -154,6 +156,8 @@ function parsePosition(text: string): Position {
   return { at: Number(match[1]), id: match[2] ?? '' };
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** Entries of hits, index by index; null for what is no product, or not the newest of its name. An object type not seen before is looked up once. */
 export async function entriesOf(
   index: Index,
@@ -164,7 +168,7 @@ export async function entriesOf(
   const now = await catalogue.current(signal);
   const isKnown = ({ _source }: Hit): boolean => now.knowsType(textOf(_source, config.fields.type) ?? '');
   const known = hits.every(isKnown) ? now : await catalogue.again(signal);
-  const older = await olderNamesakes(index, hits, signal);
+  const older = (await index.namesakes()) ? await olderNamesakes(index, hits, signal) : NONE;
   return hits.map((hit) => {
     const entry = entryOf(hit, known, config);
     return entry === null || older.has(entry.metadata.productRef.key) ? null : entry;

@@ -27,15 +27,21 @@ export function createPoller(index: Index, seen: Seen, now: () => bigint): Polle
   const page = { position: null, size: config.elasticsearch.pageSize, source };
 
   /** Takes down the products among the hits. What a newer document of the same name stands for is gone. */
-  async function note(hits: readonly Hit[], signal: AbortSignal): Promise<readonly FileRecord[]> {
+  async function note(
+    hits: readonly Hit[],
+    signal: AbortSignal,
+  ): Promise<{ readonly records: readonly FileRecord[]; readonly namesakes: boolean }> {
     const catalogue = await index.catalogue.current(signal);
     const older = await olderNamesakes(index, hits, signal);
     const records = hits
       .map((hit) => recordOf(hit, catalogue, config))
       .filter((record) => record !== null && !older.has(record.id)) as readonly FileRecord[];
     await seen.note(records, capMs());
-    if (older.size > 0) await seen.gone([...older]);
-    return records;
+    if (older.size > 0) {
+      await seen.namesakesFound();
+      await seen.gone([...older]);
+    }
+    return { records, namesakes: older.size > 0 };
   }
 
   return {
@@ -58,14 +64,16 @@ export function createPoller(index: Index, seen: Seen, now: () => bigint): Polle
       // Index and table go side by side in the order of ids: what the table has between two documents is no longer there.
       const pages = readPages(index, { ...page, aliases, filter: alwaysClauses(config), time: null, signal });
       let after = '';
+      let any = false;
       for await (const hits of pages) {
-        const records = await note(hits, signal);
+        const { records, namesakes } = await note(hits, signal);
+        any ||= namesakes;
         const last = String(hits.at(-1)?.sort?.[0] ?? '');
         await missingBetween(after, last, new Set(records.map(({ id }) => id)), signal);
         after = last;
       }
       await missingBetween(after, null, new Set(), signal);
-      await seen.swept();
+      await seen.swept(any);
     },
   };
 

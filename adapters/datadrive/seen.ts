@@ -8,17 +8,22 @@ export interface Seen {
   /** Takes down that these are no longer in the index. */
   gone(ids: readonly string[]): Promise<void>;
   state(): Promise<{ readonly seq: bigint; readonly polledMs: bigint; readonly swept: boolean }>;
-  /** A comparison of all ids is complete. */
-  swept(): Promise<void>;
+  /** A comparison of all ids is complete; whether any document was not the newest of its name. */
+  swept(namesakes: boolean): Promise<void>;
+  /** Whether there may be documents that are not the newest of their name; some seconds old where another gateway looks. */
+  namesakes(): Promise<boolean>;
+  namesakesFound(): Promise<void>;
   /** Ids known and not removed, after one up to another (null = all), in byte order. */
   idsBetween(after: string, to: string | null, limit: number): Promise<readonly string[]>;
   changesAfter(seq: bigint, limit: number): Promise<readonly FileTable[]>;
 }
 
+const KNOWN_MS = 2000;
 const newestOf = (times: readonly bigint[]): bigint => times.toSorted((a, b) => Number(a - b)).at(-1) ?? 0n;
 
 /** What was seen of one backend's index, in the gateway's database. */
 export function createSeen(db: Kysely<DataDriveTables>, backend: string): Seen {
+  let known = { value: false, until: Number.NEGATIVE_INFINITY };
   /** The backend's row, locked until the transaction ends: changes get their numbers in the order of their commits. */
   const locked = async (tx: Kysely<DataDriveTables>): Promise<bigint> => {
     await tx
@@ -90,11 +95,29 @@ export function createSeen(db: Kysely<DataDriveTables>, backend: string): Seen {
       const row = await db.selectFrom('datadrive_state').selectAll().where('backend', '=', backend).executeTakeFirst();
       return { seq: row?.seq ?? 0n, polledMs: row?.polled_ms ?? 0n, swept: row?.swept_at != null };
     },
-    swept: () =>
+    swept: (namesakes) =>
       db.transaction().execute(async (tx) => {
         await locked(tx);
-        await sql`update datadrive_state set swept_at = now() where backend = ${backend}`.execute(tx);
+        await sql`update datadrive_state set swept_at = now(), namesakes = ${namesakes}
+          where backend = ${backend}`.execute(tx);
+        known = { value: namesakes, until: performance.now() + KNOWN_MS };
       }),
+    async namesakes() {
+      if (performance.now() > known.until) {
+        const row = await db
+          .selectFrom('datadrive_state')
+          .select('namesakes')
+          .where('backend', '=', backend)
+          .executeTakeFirst();
+        known = { value: row?.namesakes ?? false, until: performance.now() + KNOWN_MS };
+      }
+      return known.value;
+    },
+    async namesakesFound() {
+      if (known.value && performance.now() < known.until) return;
+      await sql`update datadrive_state set namesakes = true where backend = ${backend} and not namesakes`.execute(db);
+      known = { value: true, until: performance.now() + KNOWN_MS };
+    },
     async idsBetween(after, to, limit) {
       const rows = await db
         .selectFrom('datadrive_file')

@@ -13,6 +13,8 @@ export interface StateTable {
   /** Newest update time seen, ms since 1970 by the source's clock, but never ahead of ours. */
   polled_ms: bigint;
   swept_at: ColumnType<Date | null, Date | null, Date | null>;
+  /** Some documents are not the newest of their name, as far as was seen. */
+  namesakes: ColumnType<boolean, boolean | undefined, boolean>;
 }
 
 /** What the index was seen to hold: enough to tell new from changed from touched, and to notice what is gone. */
@@ -48,4 +50,13 @@ const first: Migration = {
   },
 };
 
-export const migrations: Readonly<Record<string, Migration>> = { 'datadrive-0001': first };
+const namesakes: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await sql`alter table datadrive_state add column namesakes boolean not null default false`.execute(db);
+  },
+};
+
+export const migrations: Readonly<Record<string, Migration>> = {
+  'datadrive-0001': first,
+  'datadrive-0002-namesakes': namesakes,
+};

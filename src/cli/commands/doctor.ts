@@ -115,17 +115,25 @@ async function* checkParts(config: GatewayConfig, { signal }: Local, backend?: s
           ? 'started for this command'
           : 'beside a running gateway';
     if (backend === undefined) yield* await checkDatabase({ store: started.store, reach });
+    const only = started.backends.find(({ id }) => id === backend);
+    if (only !== undefined && isExaminable(only)) {
+      for await (const one of only.examine(signal)) yield { ...one, part: `backend ${only.id}: ${one.part}` };
+      return;
+    }
     for (const part of (await started.gateway.health()).parts) {
       if (part.kind === 'store' || (backend !== undefined && part.kind !== 'backend')) continue;
       const name = `${part.kind} ${part.id}`;
-      const examined = started.backends.find(({ id }) => part.kind === 'backend' && id === part.id);
-      if (examined !== undefined && isExaminable(examined) && (backend !== undefined || !part.ok)) {
+      // One that is not well is looked at in detail.
+      const examined = part.ok
+        ? undefined
+        : started.backends.find(({ id }) => part.kind === 'backend' && id === part.id);
+      if (examined !== undefined && isExaminable(examined)) {
         let faults = 0;
         for await (const one of examined.examine(signal)) {
           if (one.state === 'bad') faults++;
           yield { ...one, part: `${name}: ${one.part}` };
         }
-        if (part.ok || faults > 0) continue;
+        if (faults > 0) continue;
       }
       yield part.ok ? good(name, part.reason) : bad(name, part.reason, 'put right what it says, then run doctor again');
     }

@@ -20,7 +20,7 @@ const lasting = (on: (scene: Scene) => void): Act => ({
     on(scene);
     await scene.put('f1.bc');
     const caused = async () => (await scene.ledger())[0]?.cause ?? null;
-    await expect.poll(caused, { timeout: 30_000 }).not.toBeNull();
+    await expect.poll(caused, { timeout: 90_000 }).not.toBeNull();
     scene.see(await scene.cause());
     expect(() => scene.delivered('f1.bc')).toThrow('ENOENT');
     scene.dd.clearFaults();

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import type { Scene } from './site.js';
 import { type Act, faultFamily } from './stage.js';
 
-const connected = (scene: Scene) => expect.poll(() => scene.dd.state().sockets, { timeout: 20_000 }).toBeGreaterThan(0);
+const connected = (scene: Scene) => expect.poll(() => scene.dd.state().sockets, { timeout: 60_000 }).toBeGreaterThan(0);
 
 /** So many files while the switch is on. */
 const files = (count: number, on: (scene: Scene) => void): Act => ({
@@ -15,14 +15,18 @@ const files = (count: number, on: (scene: Scene) => void): Act => ({
   },
 });
 
-const reconnecting = (on: (scene: Scene) => void): Act => ({
+/** Where a feed counts as silent soon. */
+const IMPATIENT = 'with a short silence';
+
+const reconnecting = (on: (scene: Scene) => void, stage = 'main'): Act => ({
+  on: stage,
   async play(scene) {
     await connected(scene);
     on(scene);
     await scene.put('f1.bc');
     await scene.settled(1);
     // Two rounds of silence, so that one that goes on is told once.
-    await sleep(2500);
+    await sleep(4000);
     scene.dd.clearFaults();
     await connected(scene);
     await scene.put('f2.bc');
@@ -31,7 +35,12 @@ const reconnecting = (on: (scene: Scene) => void): Act => ({
   },
 });
 
-await faultFamily('feed', () => ({ main: (dd) => ({ middleware: { url: dd.url, silence: '1s' } }) }), {
+const stages = () => ({
+  main: () => ({}),
+  [IMPATIENT]: (dd: Scene['dd']) => ({ middleware: { url: dd.url, silence: '1500ms' } }),
+});
+
+await faultFamily('feed', stages, {
   indexLagMs: files(2, ({ dd }) => dd.setFault('indexLagMs', 1500, { count: 2 })),
   eventLagMs: files(2, ({ dd }) => dd.setFault('eventLagMs', 1500)),
   dropEvents: files(3, ({ dd }) => dd.setFault('dropEvents', true)),
@@ -64,8 +73,8 @@ await faultFamily('feed', () => ({ main: (dd) => ({ middleware: { url: dd.url, s
     },
   },
   cutSocket: reconnecting(({ dd }) => dd.setFault('cutSocket', true, { count: 1 })),
-  freezeSocket: reconnecting(({ dd }) => dd.setFault('freezeSocket', true)),
-  noPong: reconnecting(({ dd }) => dd.setFault('noPong', true)),
+  freezeSocket: reconnecting(({ dd }) => dd.setFault('freezeSocket', true), IMPATIENT),
+  noPong: reconnecting(({ dd }) => dd.setFault('noPong', true), IMPATIENT),
   'clockSkewMs: an hour behind': files(2, ({ dd }) => dd.setFault('clockSkewMs', -3_600_000)),
   'clockSkewMs: an hour ahead': files(2, ({ dd }) => dd.setFault('clockSkewMs', 3_600_000)),
 });

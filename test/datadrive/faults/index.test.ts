@@ -20,7 +20,7 @@ const lasting = (on: (scene: Scene) => void): Act => ({
     await scene.settled(1);
     on(scene);
     await scene.put('f2.bc');
-    await expect.poll(() => scene.sees(), { timeout: 30_000 }).toContain('following the backend failed');
+    await expect.poll(() => scene.sees(), { timeout: 90_000 }).toContain('following the backend failed');
     scene.see(await scene.products());
     scene.see(await scene.doctor());
     scene.dd.clearFaults();

@@ -26,7 +26,7 @@ await faultFamily(
       async play(scene) {
         scene.dd.setFault('expireToken', true, { user: 'user-a' });
         await scene.put('f1.bc');
-        await expect.poll(() => scene.sees(), { timeout: 20_000 }).toContain('following the backend failed');
+        await expect.poll(() => scene.sees(), { timeout: 90_000 }).toContain('following the backend failed');
         scene.see(await scene.products());
         scene.see(await scene.doctor());
         scene.dd.clearFaults();

@@ -86,7 +86,7 @@ export async function faultSite(
   const started = await startGateway(parseConfig(yaml, { file: null, folder: dir }).config, { log });
   const { gateway } = started;
   for (let tries = 0; !(await gateway.health()).ready; tries++) {
-    if (tries === 200) throw new Error(`the gateway is not ready: ${JSON.stringify(await gateway.health())}`);
+    if (tries === 600) throw new Error(`the gateway is not ready: ${JSON.stringify(await gateway.health())}`);
     await sleep(100);
   }
   const operator = await gateway.access.principal('operator');
@@ -131,7 +131,7 @@ export async function faultSite(
         documents: () => dd.files().filter((document) => document.ocs_full_name.startsWith(`/${folder}/`)),
         async settled(count, states = ['notified']) {
           const there = async () => (await ledger()).filter(({ state }) => states.includes(state)).length;
-          await expect.poll(there, { timeout: 30_000, interval: 100 }).toBe(count);
+          await expect.poll(there, { timeout: 90_000, interval: 100 }).toBe(count);
           await sleep(800);
         },
         delivered: (file) => readFileSync(join(target, file), 'utf8'),

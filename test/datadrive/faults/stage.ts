@@ -40,7 +40,7 @@ export async function faultFamily(
           site.dd.setClock(0);
         });
         afterAll(() => site?.close());
-        it.each(here.map((row) => [titleOf(row), row] as const))('%s', async (title, row) => {
+        it.each(here.map((row) => [titleOf(row), row] as const))('%s', { timeout: 240_000 }, async (title, row) => {
           const act = acts[title]!;
           const scene = await site.scene(act.folder ?? title.replace(/[^A-Za-z0-9]+/g, '-'), act.order);
           await act.play(scene);

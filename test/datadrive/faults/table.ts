@@ -71,13 +71,13 @@ export const faultTable: readonly FaultRow[] = [
     ...{ family: 'feed', fault: 'freezeSocket' },
     real: 'The socket stays open and dead: no events, no pongs.',
     state: '2 delivered once, byte for byte; the feed is connected again',
-    sees: 'log: the event feed was silent for 1000 ms; until it is back changes are found by polling',
+    sees: 'log: the event feed was silent for 1500 ms; until it is back changes are found by polling',
   },
   {
     ...{ family: 'feed', fault: 'noPong' },
     real: 'The socket is not answered when it pings.',
     state: '2 delivered once, byte for byte; the feed is connected again',
-    sees: 'log: the event feed was silent for 1000 ms; until it is back changes are found by polling',
+    sees: 'log: the event feed was silent for 1500 ms; until it is back changes are found by polling',
   },
   {
     ...{ family: 'feed', fault: 'clockSkewMs', variant: 'an hour behind' },

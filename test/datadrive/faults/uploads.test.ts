@@ -28,7 +28,7 @@ await faultFamily('uploads', () => ({ main: () => ({}) }), {
   },
   uploadStatus: {
     async play(scene) {
-      await expect.poll(() => scene.dd.state().sockets).toBeGreaterThan(0);
+      await expect.poll(() => scene.dd.state().sockets, { timeout: 60_000 }).toBeGreaterThan(0);
       scene.dd.setFault('uploadStatus', true);
       scene.dd.setFault('stringBooleans', true);
       expect((await upload(scene, 'f1.txt', 'uploaded')).status).toBe(200);
