@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { type FileHandle, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MpdError } from '../../src/mpd/index.js';
 
@@ -57,6 +57,8 @@ export function fileCache(options: CacheOptions) {
     const temporary = `${path}.${randomUUID()}.part`;
     const hash = isHashed ? createHash('sha256') : null;
     let bytes = 0;
+    // Whoever cleans temporary folders may have taken it.
+    await mkdir(folder, { recursive: true, mode: 0o700 });
     const handle = await open(temporary, 'wx', 0o600);
     const sink = bufferedSink(handle);
     let taken: CachedFile | undefined;

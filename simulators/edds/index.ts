@@ -12,7 +12,7 @@ import { type SimulatedUser, sessionTable } from './sessions.js';
 import { ALTERNATIVE, type Shape, STANDARD } from './shape.js';
 import { type Job, type PartRecord, stateFile } from './state.js';
 
-export type { CallEffect, CallRule, FaultControl, Switches } from './control.js';
+export { CALL_EFFECTS, type CallEffect, type CallRule, type FaultControl, type Switches } from './control.js';
 export type { SimulatedUser } from './sessions.js';
 export { ALTERNATIVE, type Shape, STANDARD } from './shape.js';
 export type { Job, PartRecord } from './state.js';
