@@ -6,7 +6,7 @@ import type { Product } from '../../src/mpd/index.js';
 import { type ConsumerHost, consumerHost, RESULTS } from './consumer-hosts.js';
 import { type Event, type JavaPeer, javaMissing, startPeer } from './java-peer.js';
 import { product } from './products.js';
-import { ESA_LOSES, esaMode, type Row, rows, titleOf } from './rows.js';
+import { ESA_LOSES, ESA_LOSES_TOGETHER, esaMode, type Row, rows, titleOf } from './rows.js';
 
 /** ESA's Java consumer at a whole gateway, and at the wire alone: every operation and error, every way to speak. */
 
@@ -204,8 +204,7 @@ describe.skipIf(missing !== null).each(TESTED)(`%s${missing === null ? '' : ` ($
   it('listProducts: Destination Unknown at an endpoint that there is not', async () => {
     const lost = await start('--pr', 'Nowhere', '--timeout', '3000');
     try {
-      // Over malhttp its sender asks for the endpoint's own URI in the answer, else it waits in vain.
-      expect((await error('list', lost)).number).toBe(65539);
+      expect((await error('list --type image', lost)).number).toBe(65539);
     } finally {
       await lost.stop();
     }
@@ -300,73 +299,114 @@ describe.skipIf(missing !== null).each(TESTED)(`%s${missing === null ? '' : ` ($
     expect(await error('submit --method FILETRANSFER --to file:///etc')).toMatchObject({ number: 3 });
   });
 
-  it('deliverProducts, notifyProductDelivery: by user, order, domain and selected keys, within half a second, until deregistered', async () => {
-    const jane = await order('--type fresh --user jane');
-    const john = await order('--type fresh --user john');
-    const bare = await order('--type fresh --user jane --method SERVICE_JUST_METADATA');
-    const files = await order(`--type fresh --user jane --method FILETRANSFER --to ${host.target('fresh')}`);
-    await run('watch --background --op both --sub all');
-    await run('watch --background --op deliver --sub john --user john');
-    await run(`watch --background --op deliver --sub id --order-id ${bare}`);
-    await run('watch --background --op deliver --sub trimmed --user jane --key orderID');
-    await run('watch --background --op deliver --sub elsewhere --domain other.*');
-    await run('watch --background --op deliver --sub below --domain test.*');
+  const together = (title: string, run: () => Promise<void>) =>
+    isHttp ? it.skip(`${title} (${ESA_LOSES_TOGETHER})`, run) : it(title, run);
+
+  it('deliverProducts, notifyProductDelivery: by user and domain, until deregistered', async () => {
+    const jane = await order('--type one --user jane');
+    const files = await order(`--type two --user john --method FILETRANSFER --to ${host.target('one')}`);
+    await run('watch --background --op deliver --sub w --user jane --domain test.*');
+    await run('watch --background --op notify --sub n');
+    for (const [n, size] of [
+      [1, 0],
+      [2, 100_000],
+    ] as const) {
+      const from = consumer.events.length;
+      host.put(product(`one-${n}`, { type: 'one', body: new Uint8Array(size) }));
+      expect(await consumer.waitFor((event) => event.event === 'delivery', from)).toMatchObject({
+        subscription: 'w',
+        header: { domain: ['test', 'alpha'], keyValues: [{ value: 'jane' }, { value: jane }] },
+        product: { body: { length: size } },
+      });
+    }
     const from = consumer.events.length;
-    const before = Date.now();
-    host.put(product('fresh-1', { type: 'fresh', body: large }));
-    await consumer.waitFor((event) => event.event === 'delivery', from);
-    if (!isHttp) expect(Date.now() - before).toBeLessThan(500);
-    await expect.poll(() => of(consumer.events.slice(from), 'notification').length, WAIT).toBe(1);
-    await expect.poll(() => of(consumer.events.slice(from), 'delivery').length, WAIT).toBeGreaterThanOrEqual(10);
-    await run('sleep 200');
-    const seen = consumer.events.slice(from);
-    const deliveries = of(seen, 'delivery').map((event) => {
-      const { keyValues, domain } = event.header as { keyValues: { value: string }[]; domain: string[] };
-      expect(domain).toEqual(['test', 'alpha']);
-      const { body } = event.product as { body: { length: number } };
-      return `${event.subscription} ${keyValues.map((key) => key.value).join('/')} ${body.length}`;
+    host.put(product('two-1', { type: 'two' }));
+    expect(await consumer.waitFor((event) => event.event === 'notification', from)).toMatchObject({
+      header: { keyValues: [{ value: 'john' }, { value: files }] },
+      filename: 'two-1',
+      deliveredTo: host.target('one'),
+      success: true,
     });
-    expect(deliveries.sort()).toEqual(
-      [
-        `all jane/${jane} ${MiB}`,
-        `all john/${john} ${MiB}`,
-        `all jane/${bare} 0`,
-        `below jane/${jane} ${MiB}`,
-        `below john/${john} ${MiB}`,
-        `below jane/${bare} 0`,
-        `john john/${john} ${MiB}`,
-        `id jane/${bare} 0`,
-        `trimmed ${jane} ${MiB}`,
-        `trimmed ${bare} 0`,
-      ].sort(),
-    );
-    expect(of(seen, 'notification')).toMatchObject([
-      {
-        subscription: 'all-notify',
-        header: { domain: ['test', 'alpha'], keyValues: [{ value: 'jane' }, { value: files }] },
-        filename: 'fresh-1',
-        deliveredTo: host.target('fresh'),
-        success: true,
-      },
-    ]);
-    await run('unwatch --op deliver --sub john');
+    await run('unwatch --op deliver --sub w');
+    await run('unwatch --op notify --sub n');
     const after = consumer.events.length;
-    host.put(product('fresh-2', { type: 'fresh' }));
-    await expect.poll(() => of(consumer.events.slice(after), 'notification').length, WAIT).toBe(1);
-    await expect
-      .poll(
-        () => of(consumer.events.slice(after), 'delivery').filter(({ subscription }) => subscription === 'all').length,
-        WAIT,
-      )
-      .toBe(3);
-    await run('sleep 200');
-    const second = of(consumer.events.slice(after), 'delivery');
-    expect(second.some((event) => event.subscription === 'john')).toBe(false);
-    expect(second.filter((event) => event.subscription === 'all')).toHaveLength(3);
-    for (const sub of ['id', 'trimmed', 'elsewhere', 'below']) await run(`unwatch --op deliver --sub ${sub}`);
-    await run('unwatch --sub all');
-    for (const each of [jane, john, bare, files]) await run(`cancel ${each}`);
+    host.put(product('one-3', { type: 'one' }));
+    await run('sleep 500');
+    expect(of(consumer.events.slice(after), 'delivery')).toEqual([]);
+    for (const each of [jane, files]) await run(`cancel ${each}`);
   });
+
+  together(
+    'deliverProducts, notifyProductDelivery: by user, order, domain and selected keys, within half a second, until deregistered',
+    async () => {
+      const jane = await order('--type fresh --user jane');
+      const john = await order('--type fresh --user john');
+      const bare = await order('--type fresh --user jane --method SERVICE_JUST_METADATA');
+      const files = await order(`--type fresh --user jane --method FILETRANSFER --to ${host.target('fresh')}`);
+      await run('watch --background --op both --sub all');
+      await run('watch --background --op deliver --sub john --user john');
+      await run(`watch --background --op deliver --sub id --order-id ${bare}`);
+      await run('watch --background --op deliver --sub trimmed --user jane --key orderID');
+      await run('watch --background --op deliver --sub elsewhere --domain other.*');
+      await run('watch --background --op deliver --sub below --domain test.*');
+      const from = consumer.events.length;
+      const before = Date.now();
+      host.put(product('fresh-1', { type: 'fresh', body: large }));
+      await consumer.waitFor((event) => event.event === 'delivery', from);
+      expect(Date.now() - before).toBeLessThan(500);
+      await expect.poll(() => of(consumer.events.slice(from), 'notification').length, WAIT).toBe(1);
+      await expect.poll(() => of(consumer.events.slice(from), 'delivery').length, WAIT).toBeGreaterThanOrEqual(10);
+      await run('sleep 200');
+      const seen = consumer.events.slice(from);
+      const deliveries = of(seen, 'delivery').map((event) => {
+        const { keyValues, domain } = event.header as { keyValues: { value: string }[]; domain: string[] };
+        expect(domain).toEqual(['test', 'alpha']);
+        const { body } = event.product as { body: { length: number } };
+        return `${event.subscription} ${keyValues.map((key) => key.value).join('/')} ${body.length}`;
+      });
+      expect(deliveries.sort()).toEqual(
+        [
+          `all jane/${jane} ${MiB}`,
+          `all john/${john} ${MiB}`,
+          `all jane/${bare} 0`,
+          `below jane/${jane} ${MiB}`,
+          `below john/${john} ${MiB}`,
+          `below jane/${bare} 0`,
+          `john john/${john} ${MiB}`,
+          `id jane/${bare} 0`,
+          `trimmed ${jane} ${MiB}`,
+          `trimmed ${bare} 0`,
+        ].sort(),
+      );
+      expect(of(seen, 'notification')).toMatchObject([
+        {
+          subscription: 'all-notify',
+          header: { domain: ['test', 'alpha'], keyValues: [{ value: 'jane' }, { value: files }] },
+          filename: 'fresh-1',
+          deliveredTo: host.target('fresh'),
+          success: true,
+        },
+      ]);
+      await run('unwatch --op deliver --sub john');
+      const after = consumer.events.length;
+      host.put(product('fresh-2', { type: 'fresh' }));
+      await expect.poll(() => of(consumer.events.slice(after), 'notification').length, WAIT).toBe(1);
+      await expect
+        .poll(
+          () =>
+            of(consumer.events.slice(after), 'delivery').filter(({ subscription }) => subscription === 'all').length,
+          WAIT,
+        )
+        .toBe(3);
+      await run('sleep 200');
+      const second = of(consumer.events.slice(after), 'delivery');
+      expect(second.some((event) => event.subscription === 'john')).toBe(false);
+      expect(second.filter((event) => event.subscription === 'all')).toHaveLength(3);
+      for (const sub of ['id', 'trimmed', 'elsewhere', 'below']) await run(`unwatch --op deliver --sub ${sub}`);
+      await run('unwatch --sub all');
+      for (const each of [jane, john, bare, files]) await run(`cancel ${each}`);
+    },
+  );
 
   it('deliverProducts: to others, when a consumer has gone without deregistering', async () => {
     const id = await order('--type left --user jane --method SERVICE_JUST_METADATA');
@@ -375,11 +415,11 @@ describe.skipIf(missing !== null).each(TESTED)(`%s${missing === null ? '' : ` ($
     await run('watch --background --op deliver --sub stays');
     await passing.stop();
     const from = consumer.events.length;
-    for (let n = 0; n < 3; n++) host.put(product(`left-${n}`, { type: 'left' }));
-    await consumer.waitFor(
-      (event) => event.event === 'delivery' && keyOf((event.product as { metadata: unknown }).metadata) === 'left-2',
-      from,
-    );
+    for (let n = 0; n < 3; n++) {
+      const at = consumer.events.length;
+      host.put(product(`left-${n}`, { type: 'left' }));
+      await consumer.waitFor((event) => event.event === 'delivery', at);
+    }
     const heard = of(consumer.events.slice(from), 'delivery').filter(({ subscription }) => subscription === 'stays');
     expect(heard).toHaveLength(3);
     await run('unwatch --op deliver --sub stays');

@@ -1,5 +1,4 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,6 +10,8 @@ import {
   ENCODINGS,
   isMalError,
   MalError,
+  type MalhttpClient,
+  malhttpClient,
   maltcpClient,
   type ObjectRef,
   type Session,
@@ -27,10 +28,12 @@ import {
   ProductRetrieval,
   type StandingOrder,
 } from '../../src/mpd/index.js';
+import { freePort } from './free-port.js';
 import { type JavaPeer, javaMissing, startPeer } from './java-peer.js';
 import { time } from './products.js';
+import { ESA_LOSES, esaMode, type Row, rows, titleOf } from './rows.js';
 
-/** Our consumer against ESA's Java provider, over maltcp: every operation and error, all three encodings. */
+/** Our consumer at ESA's Java provider: every operation and error, every way to speak. */
 
 const missing = await javaMissing();
 if (missing !== null) console.warn(`ESA's provider is NOT tested: ${missing}`);
@@ -46,14 +49,6 @@ const ref = (domain: string, key: string, version = 1): ObjectRef => ({
   key,
   version,
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const order = (over: Partial<StandingOrder> = {}): StandingOrder => ({
   orderID: null,
@@ -75,9 +70,17 @@ async function failure(call: Promise<unknown>): Promise<MalError> {
   return error as MalError;
 }
 
-describe.skipIf(missing !== null).each(['fixed', 'variable', 'split'] as const)(
-  `ESA's provider over maltcp, %s encoding${missing === null ? '' : ` (${missing})`}`,
-  (encoding) => {
+const TESTED = rows({ consumer: 'our consumer', provider: "ESA's provider" }).map(
+  (row) => [titleOf(row), row] as const,
+);
+
+describe.skipIf(missing !== null).each(TESTED)(
+  `%s${missing === null ? '' : ` (${missing})`}`,
+  (_title, { transport, encoding, mode }: Row) => {
+    const isHttp = transport === 'malhttp';
+    const progress = (title: string, run: () => Promise<void>) =>
+      isHttp ? it.skip(`${title} (${ESA_LOSES})`, run) : it(title, run);
+    let http: MalhttpClient | null = null;
     let port: number;
     let provider: JavaPeer;
     let session: Session;
@@ -89,7 +92,10 @@ describe.skipIf(missing !== null).each(['fixed', 'variable', 'split'] as const)(
     const startProvider = async (): Promise<JavaPeer> => {
       const peer = await startPeer(
         'EsaProvider',
-        ['--port', String(port), '--encoding', encoding, '--limit', '20000', '--bulk', '10000:row:0'],
+        [
+          ...['--transport', transport, '--http-mode', esaMode(mode), '--port', String(port), '--encoding', encoding],
+          ...['--limit', '20000', '--bulk', '10000:row:0'],
+        ],
         ['done', 'error'],
       );
       await peer.waitFor((event) => event.event === 'ready');
@@ -100,12 +106,14 @@ describe.skipIf(missing !== null).each(['fixed', 'variable', 'split'] as const)(
       folder = await mkdtemp(join(tmpdir(), 'mpd-interop-'));
       port = await freePort();
       provider = await startProvider();
+      if (isHttp) http = await malhttpClient({ encoding: ENCODINGS[`binary-${encoding}`], mode: mode! });
       session = createSession({
-        transport: maltcpClient({ encoding: ENCODINGS[`binary-${encoding}`] }),
+        transport: http ?? maltcpClient({ encoding: ENCODINGS[`binary-${encoding}`] }),
         grammar: createGrammar(mpdRegistry),
-        timeoutMs: 20_000,
+        // ESA's malhttp loses messages that are under way at the same time: they are asked again.
+        timeoutMs: isHttp ? 3000 : 20_000,
       });
-      const root = `maltcp://127.0.0.1:${port}`;
+      const root = `${transport}://127.0.0.1:${port}`;
       const common = { session, area: mpdArea };
       retrieval = createConsumer({ ...common, service: ProductRetrieval, uri: `${root}/ProductRetrieval` });
       management = createConsumer({ ...common, service: OrderManagement, uri: `${root}/OrderManagement` });
@@ -118,6 +126,7 @@ describe.skipIf(missing !== null).each(['fixed', 'variable', 'split'] as const)(
     });
     afterAll(async () => {
       await session?.close();
+      await http?.close();
       await provider?.stop();
       if (folder !== undefined) await rm(folder, { recursive: true, force: true });
     });
@@ -141,7 +150,7 @@ describe.skipIf(missing !== null).each(['fixed', 'variable', 'split'] as const)(
       return products;
     };
 
-    it('lists by type, domain, source and time, with null fields', async () => {
+    it('listProducts: by type, domain, source and time, 10 000 entries, with null fields and empty lists', async () => {
       expect(await list({ productType: 'dayImage' })).toEqual(['img-001:1', 'img-002:1', 'img-002:2']);
       expect(await list({ domain: ['peer', 'beta', '*'] })).toEqual(['dump-17:1', 'dump-18:1']);
       expect(await list({ sources: ['cam-east', 'ground-1'] })).toEqual(['dump-18:1', 'img-001:1']);
@@ -152,7 +161,7 @@ describe.skipIf(missing !== null).each(['fixed', 'variable', 'split'] as const)(
       expect(await list({ productType: 'row' })).toHaveLength(10_000);
     });
 
-    it('lists by all three kinds of attribute filter', async () => {
+    it('listProducts: by ValueSet, ValueRange and StringPattern', async () => {
       const name = (text: string): { name: string; include: boolean } => ({ name: text, include: true });
       expect(
         await byAttribute(
@@ -177,7 +186,7 @@ describe.skipIf(missing !== null).each(['fixed', 'variable', 'split'] as const)(
       ]);
     });
 
-    it('shows every field and attribute type as it was', async () => {
+    it('listProducts: shows every field and attribute type as it was', async () => {
       const { metadatas } = await retrieval.request(listProducts, {
         productFilter: { ...NO_FILTER, productType: 'everything' },
         creationDate: null,
@@ -224,18 +233,25 @@ describe.skipIf(missing !== null).each(['fixed', 'variable', 'split'] as const)(
       ]);
     });
 
-    it('refuses with the numbers and extra information of the standard', async () => {
+    it('listProducts: Invalid and Too Many with the numbers and extra information of the standard', async () => {
       const reversed = await failure(list({}, ['2031-03-02T00:00:00Z', '2031-03-01T00:00:00Z']));
       expect([reversed.number, typeof reversed.extraInformation]).toEqual([1, 'string']);
       await provider.command('limit 5');
       const many = await failure(list({ productType: 'row' }));
       expect([many.number, typeof many.extraInformation]).toEqual([5, 'string']);
       await provider.command('limit 20000');
-      const refs = [ref('peer.alpha', 'nope'), ref('peer.beta', 'dump-17'), ref('x', 'y')];
-      expect(await failure(get(refs))).toMatchObject({ number: 4, extraInformation: [0, 2] });
     });
 
-    it('gives products: small, empty, 300 kB, 1 MiB and 32 MiB, in order', async () => {
+    it('getProducts, deliverProductFiles: unknown references by their indexes, Delivery Failed; before anything is sent', async () => {
+      const refs = [ref('peer.alpha', 'nope'), ref('peer.beta', 'dump-17'), ref('x', 'y')];
+      expect(await failure(get(refs))).toMatchObject({ number: 4, extraInformation: [0, 2] });
+      const deliver = (productRefs: readonly ObjectRef[], deliverTo: string): Promise<MalError> =>
+        failure(retrieval.progress(deliverProductFiles, { productRefs, deliverTo }));
+      expect(await deliver(refs, `file://${folder}`)).toMatchObject({ number: 4, extraInformation: [0, 2] });
+      expect((await deliver([ref('peer.alpha', 'img-001')], `file://${folder}/absent`)).number).toBe(2);
+    });
+
+    progress('getProducts: small, empty, 300 kB, 1 MiB and 32 MiB, in order, none', async () => {
       await provider.command(`put peer.alpha:mib:1 --type big --size ${1024 * 1024} --quiet`);
       await provider.command(`put peer.alpha:huge:1 --type big --size ${32 * 1024 * 1024} --quiet`);
       const products = await get([
@@ -253,7 +269,7 @@ describe.skipIf(missing !== null).each(['fixed', 'variable', 'split'] as const)(
       expect(await get([])).toEqual([]);
     });
 
-    it('delivers files, or tells that it cannot', async () => {
+    progress('deliverProductFiles: each file reported', async () => {
       const deliverTo = `file://${folder}`;
       const productRefs = [ref('peer.alpha', 'img-001'), ref('peer.beta', 'dump-17')];
       const { updates } = await retrieval.progress(deliverProductFiles, { productRefs, deliverTo });
@@ -264,11 +280,9 @@ describe.skipIf(missing !== null).each(['fixed', 'variable', 'split'] as const)(
         ['dump-17', true],
       ]);
       expect(await readFile(join(folder, 'img-001'), 'utf8')).toBe('image one');
-      const absent = retrieval.progress(deliverProductFiles, { productRefs, deliverTo: `${deliverTo}/absent` });
-      expect((await failure(absent)).number).toBe(2);
     });
 
-    it('keeps orders', async () => {
+    it('submitStandingOrder, listStandingOrders, cancelStandingOrder: kept and cancelled, with their errors', async () => {
       const { orderID } = await management.request(submitStandingOrder, { orderDetails: order({ comments: 'note' }) });
       expect(orderID).toBeGreaterThan(0n);
       const { standingOrders } = await management.request(listStandingOrders, { user: 'jane', domain: null });
@@ -287,18 +301,33 @@ describe.skipIf(missing !== null).each(['fixed', 'variable', 'split'] as const)(
       }
     });
 
-    it('notifies and delivers, also after a restart, until deregistered', async () => {
+    it('deliverProducts, notifyProductDelivery: by user, also after a restart, until deregistered', async () => {
       const states: string[] = [];
       const onState = (state: string): number => states.push(state);
       const filters = [{ name: 'user', values: [{ type: 'Identifier', value: 'jane' } as const] }];
-      const products = await delivery.subscribe(deliverProducts, { filters }, { onState });
-      const files = await delivery.subscribe(notifyProductDelivery, { subscriptionId: 'files' });
-      const orders = async (): Promise<void> => {
-        await management.request(submitStandingOrder, { orderDetails: order() });
-        await management.request(submitStandingOrder, { orderDetails: order({ user: 'john' }) });
-        await management.request(submitStandingOrder, {
-          orderDetails: order({ deliveryMethod: 'FILETRANSFER', deliverTo: `file://${folder}` }),
+      const again = async <T>(call: () => Promise<T>): Promise<T> => {
+        for (let tries = 1; ; tries++) {
+          try {
+            return await call();
+          } catch (error) {
+            if (!isHttp || tries === 5 || !isMalError(error, 'Delivery Timedout')) throw error;
+          }
+        }
+      };
+      const close = async (updates: { close(): Promise<void> }): Promise<void> => {
+        await updates.close().catch((error: unknown) => {
+          if (!isHttp || !isMalError(error, 'Delivery Timedout')) throw error;
         });
+      };
+      const products = await again(() => delivery.subscribe(deliverProducts, { filters }, { onState }));
+      const files = await again(() => delivery.subscribe(notifyProductDelivery, { subscriptionId: 'files' }));
+      const orders = async (): Promise<void> => {
+        for (const orderDetails of [
+          order(),
+          order({ user: 'john' }),
+          order({ deliveryMethod: 'FILETRANSFER', deliverTo: `file://${folder}` }),
+        ])
+          await again(() => management.request(submitStandingOrder, { orderDetails }));
       };
       await orders();
       const next = async <K, N>(iterator: AsyncIterator<Update<K, N>>): Promise<Update<K, N>> => {
@@ -306,14 +335,13 @@ describe.skipIf(missing !== null).each(['fixed', 'variable', 'split'] as const)(
         expect(result.done).toBe(false);
         return result.value;
       };
-      const passing = await delivery.subscribe(deliverProducts, {});
-      await passing.close();
+      await close(await again(() => delivery.subscribe(deliverProducts, {})));
       const productUpdates = products[Symbol.asyncIterator]();
       const fileUpdates = files[Symbol.asyncIterator]();
       const before = Date.now();
       await provider.command('put peer.alpha:new-1:1 --type fresh --text hello --attr n=Integer:5');
       const update = await next(productUpdates);
-      expect(Date.now() - before).toBeLessThan(500);
+      if (!isHttp) expect(Date.now() - before).toBeLessThan(500);
       expect(update).toMatchObject({
         source: 'source',
         domain: ['peer', 'alpha'],
@@ -335,18 +363,21 @@ describe.skipIf(missing !== null).each(['fixed', 'variable', 'split'] as const)(
       expect(isMalError(pending, 'Destination Transient') || isMalError(pending, 'Destination Lost')).toBe(true);
       provider = await startProvider();
       await orders();
-      const end = Date.now() + 15_000;
+      const end = Date.now() + 30_000;
       while (states.indexOf('registered', registered) === -1 && Date.now() < end)
         await new Promise((r) => setTimeout(r, 20));
       expect(states[0]).toBe('registered');
       expect(states.slice(registered)).toContain('lost');
       expect(states.at(-1)).toBe('registered');
       await provider.command('put peer.alpha:new-2:1 --type fresh --text again');
-      expect((await next(productUpdates)).body.product.objectIdentity.key).toBe('new-2');
+      let key = (await next(productUpdates)).body.product.objectIdentity.key;
+      // An order that was asked for again is there twice.
+      while (isHttp && key === 'new-1') key = (await next(productUpdates)).body.product.objectIdentity.key;
+      expect(key).toBe('new-2');
 
-      await products.close();
+      await close(products);
       expect(await productUpdates.next()).toEqual({ done: true, value: undefined });
-      await files.close();
+      await close(files);
     });
   },
 );

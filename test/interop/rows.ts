@@ -61,3 +61,6 @@ export const esaMode = (mode: Row['mode']): string =>
 /** Why ESA's stack cannot be tested with progress interactions over malhttp. */
 export const ESA_LOSES =
   "ESA's malhttp does not keep the order of a PROGRESS: it loses messages even between two of its own peers";
+
+/** Why several notifications at a time are not counted with ESA's consumer over malhttp. */
+export const ESA_LOSES_TOGETHER = "ESA's malhttp loses messages that come at the same time";

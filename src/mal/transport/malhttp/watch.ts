@@ -4,6 +4,9 @@ import type { OutgoingMessage } from '../../message.js';
 import type { TransportLimits } from '../limits.js';
 import { createPoster, type HttpAnswer, type MalhttpMode } from './post.js';
 
+/** Lets what a consumer does first go first. */
+const FIRST_MS = 500;
+
 export interface WatchOptions {
   readonly limits: TransportLimits;
   readonly tls: AgentOptions | undefined;
@@ -87,6 +90,6 @@ export function watchProvider({ limits, tls, lookup, mode, everyMs, register, lo
     else posting = poster.post(message, mode).then(answered, (error: Error) => fail(error.message));
   }
 
-  look();
+  next(Math.min(everyMs, FIRST_MS));
   return { stop, idle: () => posting };
 }
