@@ -71,10 +71,21 @@ export function arrivals(options: ArrivalOptions) {
       const requestId = job.request_id!;
       const place = await placeOf(job.made_for!);
       const listed = await place.list(`${job.name}.`, signal);
-      const names = listed.flatMap((name) => {
+      const ours = listed.flatMap((name) => {
         const parsed = parseFileName(name);
-        return parsed?.requestId.text === requestId ? [{ name, parsed }] : [];
+        return parsed === null ? [] : [{ name, parsed }];
       });
+      const names = ours.filter(({ parsed }) => parsed.requestId.text === requestId);
+      const [other] = ours;
+      if (names.length === 0 && other !== undefined) {
+        // The answer to the submission was lost, and another request of the account was taken for this one.
+        await db
+          .updateTable('edds_job')
+          .set({ request_id: other.parsed.requestId.text })
+          .where('id', '=', job.id)
+          .execute();
+        return 'later';
+      }
       const taken = new Set(
         (
           await db

@@ -29,8 +29,10 @@ import { describeWithService, type Service, unique } from '../services/index.js'
 
 interface Bench {
   readonly simulator: EddsSimulator;
-  readonly gateway: TestGateway;
-  readonly client: HttpClient;
+  gateway: TestGateway;
+  client: HttpClient;
+  /** Stops the gateway, waits for more to be sent, and starts another one on the same store. */
+  restart(): Promise<void>;
   /** Where the gateway looks; what EDDS writes is below `sent`, which may be another folder. */
   readonly here: string;
   readonly sent: string;
@@ -73,25 +75,35 @@ async function openBench(options: BenchOptions): Promise<Bench> {
     ...options.backend,
     site: { ...(options.shape === 'alternative' && ALTERNATIVE_SITE), limits: { poll: 20 } },
   };
-  const gateway = await testGateway({
+  const gatewayOptions = {
     config: {
       backends: [solo],
       targets: { allow: [{ scheme: 'file', root: here }], ...options.targets },
       gateway: { secret: 'a secret of this test, long enough' },
     },
     log: pino({ level: 'trace' }, stream),
-  });
-  const client = connectHttp(gateway.urls.http!, { key: await gateway.key('alice') });
-  return {
-    ...{ simulator, gateway, client, here, sent },
+  };
+  const first = await testGateway(gatewayOptions);
+  const key = await first.key('alice');
+  const bench: Bench = {
+    ...{ simulator, here, sent, gateway: first, client: connectHttp(first.urls.http!, { key }) },
     log: () => lines.join(''),
+    async restart() {
+      await bench.client.close();
+      await bench.gateway.stop();
+      await sleep(2500);
+      bench.gateway = await testGateway({ ...gatewayOptions, share: first });
+      bench.client = connectHttp(bench.gateway.urls.http!, { key });
+    },
     async close() {
-      await client.close();
-      await gateway.close();
+      await bench.client.close();
+      if (bench.gateway !== first) await bench.gateway.close();
+      await first.close();
       await simulator.stop();
       rmSync(folder, { recursive: true, force: true });
     },
   };
+  return bench;
 }
 
 const until = async (what: string, done: () => boolean | Promise<boolean>): Promise<void> => {
@@ -353,6 +365,46 @@ for (const shape of ['standard', 'alternative'] as const) {
       await bench.client.resumeOrder(id);
       await until('they are told', async () => (await deliveries(bench, id, 'notified')).length >= 4);
       await consecutive(xml(join(bench.here, 'paused')).map((name) => join(bench.here, 'paused', name)));
+    });
+
+    it('after a lost answer the request is found again, and not sent twice', async () => {
+      await start();
+      bench.simulator.control.inject({ effect: 'lost-answer', operation: 'streamRequest' });
+      const id = await order(bench, folder('lost'));
+      await until('parts are told', async () => (await deliveries(bench, id, 'notified')).length >= 2);
+      expect(requests(bench).filter(({ kind }) => kind === 'StreamRequest')).toHaveLength(1);
+      await consecutive(xml(join(bench.here, 'lost')).map((name) => join(bench.here, 'lost', name)));
+    });
+
+    it('a request that was taken for another one is known by the name of its files', async () => {
+      await start();
+      const ids = [await order(bench, folder('one')), await order(bench, folder('two'))];
+      const counts = () => Promise.all(ids.map(async (id) => (await deliveries(bench, id, 'notified')).length));
+      await until('parts are told', async () => (await counts()).every((count) => count >= 1));
+      await sql`update edds_job j set request_id = o.request_id from edds_job o
+        where j.purpose = 'stream' and o.purpose = 'stream' and j.id <> o.id`.execute(bench.gateway.store.db);
+      const before = await counts();
+      await until('both go on', async () => (await counts()).every((count, i) => count >= before[i]! + 2));
+      for (const name of ['one', 'two'])
+        await consecutive(xml(join(bench.here, name)).map((file) => join(bench.here, name, file)));
+    });
+
+    it('what EDDS sends while the gateway is away is told when it is back, each part once', async () => {
+      await start();
+      const id = await order(bench, folder('away'));
+      await until('a part is told', async () => (await deliveries(bench, id, 'notified')).length >= 1);
+      await bench.restart();
+      const sent = xml(join(bench.here, 'away')).filter((name) => name.includes('StreamRequest'));
+      await until('all are told', async () => {
+        const keys = (await deliveries(bench, id, 'notified')).map(({ ref }) => ref.key);
+        return sent.every((name) => keys.includes(name));
+      });
+      const rows = await all(bench, id);
+      expect(new Set(rows.map(({ ref }) => ref.key)).size).toBe(rows.length);
+      expect((await deliveries(bench, id, 'notified')).every(({ targetCheck }) => targetCheck === 'complete')).toBe(
+        true,
+      );
+      await consecutive(xml(join(bench.here, 'away')).map((name) => join(bench.here, 'away', name)));
     });
 
     it('a cancelled order ends its request', async () => {
