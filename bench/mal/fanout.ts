@@ -70,7 +70,8 @@ async function gatewaySource({ method, size }: Kind): Promise<Source> {
   };
 }
 
-async function esaSource({ method, size }: Kind): Promise<Source> {
+/** For metadata alone its products have empty bodies: of orders for metadata alone it tells nothing. */
+async function esaSource({ size }: Kind): Promise<Source> {
   const provider = await startEsa();
   const close: (() => Promise<void>)[] = [];
   await consumerOf(
@@ -80,7 +81,7 @@ async function esaSource({ method, size }: Kind): Promise<Source> {
     orderDetails: {
       ...{ orderID: null, user: 'jane', validityPeriod: null, deliverTo: null, comments: null },
       productFilter: { productType: 'fresh', domain: null, sources: null, attributeFilter: null },
-      deliveryMethod: method,
+      deliveryMethod: 'SERVICE_COMPLETE',
     },
   });
   for (const each of close) await each();
