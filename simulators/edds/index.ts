@@ -7,12 +7,13 @@ import { type ArchiveDescription, type AuxiliaryFile, archiveOf } from './archiv
 import { type FaultControl, faultControl } from './control.js';
 import { serveControl } from './control-http.js';
 import { jobEngine } from './jobs.js';
-import { soapServer } from './server.js';
+import { type SimulatorTls, soapServer } from './server.js';
 import { type SimulatedUser, sessionTable } from './sessions.js';
 import { ALTERNATIVE, type Shape, STANDARD } from './shape.js';
 import { type Job, type PartRecord, stateFile } from './state.js';
 
 export { CALL_EFFECTS, type CallEffect, type CallRule, type FaultControl, type Switches } from './control.js';
+export type { SimulatorTls } from './server.js';
 export type { SimulatedUser } from './sessions.js';
 export { ALTERNATIVE, type Shape, STANDARD } from './shape.js';
 export type { Job, PartRecord } from './state.js';
@@ -49,6 +50,8 @@ export interface EddsSimulatorOptions {
     readonly requestBytes?: number;
   };
   readonly publicUrl?: string;
+  /** HTTPS instead of HTTP. */
+  readonly tls?: SimulatorTls;
   /** Milliseconds since 1970; default the system's clock. */
   readonly clock?: () => number;
   readonly onError?: (error: unknown) => void;
@@ -137,6 +140,7 @@ export async function startEddsSimulator(options: EddsSimulatorOptions = {}): Pr
     maxActiveJobs: options.limits?.activeJobs ?? 1000,
     maxRequestBytes: options.limits?.requestBytes ?? 1024 * 1024,
     publicUrl: options.publicUrl ?? null,
+    tls: options.tls ?? null,
     serveControl: (request, response) => serveControl(simulator, request, response),
   });
   // Longer than callers keep a connection, so that none is closed while a call is on its way.
@@ -144,7 +148,7 @@ export async function startEddsSimulator(options: EddsSimulatorOptions = {}): Pr
   server.listen(options.port ?? 0, host);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const origin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const origin = `${options.tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
   const url = `${origin}${shape.path}`;
 
   const simulator: EddsSimulator = {

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { operationFields } from './contract.js';
 import type { CallRule } from './control.js';
 import { answer, contentType, faultAnswer, MustUnderstand, readEnvelope } from './envelope.js';
@@ -9,19 +10,28 @@ import { OPERATIONS, type OperationName } from './shape.js';
 import { readFields, type Values, writeFields } from './values.js';
 import { wsdl } from './wsdl.js';
 
+/** PEM. With `clientCa` only callers with a certificate of that authority are let in. */
+export interface SimulatorTls {
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCa?: string;
+}
+
 export interface ServerOptions extends OperationContext {
   readonly maxRequestBytes: number;
   /** Address in the WSDL; null = the one the caller used. */
   readonly publicUrl: string | null;
   readonly onError: (error: unknown) => void;
+  readonly tls: SimulatorTls | null;
   /** What is asked below `/_sim/`. */
   readonly serveControl: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 }
 
 /** The SOAP endpoint. Whatever goes wrong is answered with a fault that tells nothing of the inside. */
 export function soapServer(options: ServerOptions): Server {
-  const { shape } = options;
-  return createServer((request, response) => {
+  const { shape, tls } = options;
+  const scheme = tls === null ? 'http' : 'https';
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
     if (request.url?.startsWith('/_sim/')) return void options.serveControl(request, response);
     if (options.control.switches.down) return void request.socket.resetAndDestroy();
     const path = (request.url ?? '/').split('?')[0];
@@ -29,7 +39,7 @@ export function soapServer(options: ServerOptions): Server {
     if (path !== shape.path) return plain(response, 404, 'there is nothing here');
     if (request.method === 'GET' || request.method === 'HEAD') {
       if (/^wsdl$/i.test(query)) {
-        const address = options.publicUrl ?? `http://${request.headers.host ?? 'localhost'}${shape.path}`;
+        const address = options.publicUrl ?? `${scheme}://${request.headers.host ?? 'localhost'}${shape.path}`;
         response.writeHead(200, { 'content-type': 'text/xml; charset=utf-8' });
         return void response.end(wsdl(shape, address));
       }
@@ -44,7 +54,13 @@ export function soapServer(options: ServerOptions): Server {
       options.onError(error);
       response.destroy();
     });
-  });
+  };
+  if (tls === null) return createServer(answer);
+  const { cert, key, clientCa } = tls;
+  return createTlsServer(
+    { cert, key, ...(clientCa !== undefined && { ca: clientCa, requestCert: true, rejectUnauthorized: true }) },
+    answer,
+  );
 }
 
 async function post(options: ServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -206,6 +222,7 @@ function tokenOf(
     argument: values.token === undefined ? null : String(values.token).trim(),
     header,
     cookie: cookie === undefined ? null : cookie.slice(options.shape.cookie.length + 1),
+    basic: options.shape.token.includes('basic') ? options.sessions.basic(request.headers.authorization) : null,
   };
   for (const way of options.shape.token) if (given[way] !== null) return given[way];
   return null;

@@ -25,6 +25,16 @@ export function sessionTable(users: readonly SimulatedUser[], idleMillis: number
       sessions.set(token, { user, usedAt: now() });
       return token;
     },
+    /** The token of one who sends user and password with each call, as HTTP Basic; null when they are not right. */
+    basic(header: string | undefined): string | null {
+      const encoded = /^Basic ([\w+/=]+)$/i.exec(header ?? '')?.[1];
+      if (encoded === undefined) return null;
+      const [name = '', ...rest] = Buffer.from(encoded, 'base64').toString('utf8').split(':');
+      const user = users.find((one) => one.user === name);
+      if (!same(rest.join(':'), user?.password ?? '') || user === undefined) return null;
+      sessions.set(encoded, { user, usedAt: now() });
+      return encoded;
+    },
     logout: (token: string): void => void sessions.delete(token),
     user(token: string | null): SimulatedUser {
       const session = token === null ? undefined : sessions.get(token);

@@ -38,8 +38,8 @@ export interface Shape {
   /** Wire name of an element or type child where it is not the name of the contract. */
   readonly elements: Readonly<Record<string, string>>;
   readonly states: Readonly<Record<JobState, string>>;
-  /** Ways a token is accepted, in this order. */
-  readonly token: readonly ('argument' | 'header' | 'cookie')[];
+  /** Ways a token is accepted, in this order; `basic`: user and password with each call, no login needed. */
+  readonly token: readonly ('argument' | 'header' | 'cookie' | 'basic')[];
   /** Whether login answers with a token element beside the cookie. */
   readonly tokenInAnswer: boolean;
   readonly cookie: string;
