@@ -206,7 +206,17 @@ describe('simulate edds', () => {
   it('tells where it is and serves until it is stopped', async () => {
     const simulator = start('simulate edds --json');
     const ready = await nextJson(simulator);
-    expect(ready).toMatchObject({ event: 'ready', simulator: 'edds', domains: expect.arrayContaining(['SOL']) });
+    expect(ready).toMatchObject({
+      event: 'ready',
+      simulator: 'edds',
+      wsdlUrl: expect.stringMatching(/^http:.*\?wsdl$/),
+      controlUrl: expect.stringMatching(/^http:.*\/_sim$/),
+      users: expect.arrayContaining([expect.objectContaining({ user: 'ops', domains: ['SOL', 'BC'] })]),
+      domains: ['SOL', 'BC'],
+      span: { begin: expect.stringMatching(/^\d{4}-.*Z$/), end: expect.stringMatching(/^\d{4}-.*Z$/) },
+    });
+    const state = (await (await fetch(`${String(ready.controlUrl)}/state`)).json()) as { jobs: unknown[] };
+    expect(state.jobs).toEqual([]);
     const wsdl = await fetch(String(ready.wsdlUrl));
     expect(await wsdl.text()).toContain('definitions');
     simulator.child.kill('SIGINT');
