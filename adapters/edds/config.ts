@@ -42,6 +42,8 @@ const schema = z.object({
   period: duration.default(3_600_000),
   /** How far before the end of a stream its successor looks back; packets that came already are left out. */
   overlap: duration.default(600_000),
+  /** How much later than it is due EDDS may make a part. */
+  lag: duration.default(10_000),
   /** How long the result of a retrieval may be used again. */
   reuse: duration.default(600_000),
   cache: z

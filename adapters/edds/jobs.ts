@@ -37,6 +37,8 @@ export interface JobsOptions {
   readonly overlap: number;
   /** Longest stretch of time that one request for the past may cover, ms. */
   readonly maxWindow: number;
+  /** How much later than it is due EDDS may make a part, ms. */
+  readonly lag: number;
   /** How long files that EDDS sends may come late, ms. */
   readonly arrival: number;
   readonly placing: Placing;
@@ -102,15 +104,16 @@ export function jobKeeper(options: JobsOptions) {
     const startedAt = parseRequestId(requestId)?.submittedAt ?? clock();
     await db.transaction().execute(async (trx) => {
       const started = job.purpose === 'stream' ? { begin_ns: startedAt, covered_ns: startedAt } : {};
-      await trx
+      const now = await trx
         .updateTable('edds_job')
         .set({ request_id: requestId, state: 'submitted', details: '{}', ...started })
         .where('id', '=', job.id)
-        .execute();
+        .returning('orders')
+        .executeTakeFirstOrThrow();
       if (job.purpose !== 'stream') return;
       const apart = await ordersOfOpenPast(trx, job);
       await endPast(trx, job, startedAt);
-      const orders = job.orders.filter((order) => !apart.has(order));
+      const orders = now.orders.filter((order) => !apart.has(order));
       if (rule.creation !== undefined && job.covered_ns < startedAt && orders.length > 0)
         await planFill(trx, { ...job, orders }, startedAt);
     });
@@ -157,6 +160,7 @@ export function jobKeeper(options: JobsOptions) {
     ...{ db, backend, clock, log, fileOf },
     overlap: BigInt(Math.trunc(options.overlap)) * MS,
     partSeconds: options.partSeconds,
+    lag: BigInt(Math.trunc(options.lag)) * MS,
   });
   const retries = backOff(clock);
   /** Parts of the past that the stream after them has to come up to. */
@@ -421,15 +425,28 @@ export function jobKeeper(options: JobsOptions) {
     await submit(job.submitted_ns === null ? await cutPast(db, job, options.maxWindow) : job, row, signal);
   };
 
+  const cancelThere = async (job: JobRow, signal: AbortSignal): Promise<void> => {
+    if (job.request_id !== null) {
+      await service.cancel(job.request_id, signal).catch((error: unknown) => {
+        if (!means(error, 'unknownRequest', 'expired')) throw error;
+      });
+    }
+    await update(job, { state: 'cancelled' });
+  };
+
   const step = async (job: JobRow, row: ProductRow | undefined, signal: AbortSignal): Promise<void> => {
+    if (job.state === 'leaving') return cancelThere(job, signal);
     if (job.orders.length === 0 && job.purpose !== 'fill') {
-      if (job.request_id !== null) {
-        await service.cancel(job.request_id, signal).catch((error: unknown) => {
-          if (!means(error, 'unknownRequest', 'expired')) throw error;
-        });
-      }
-      await update(job, { done: true, state: 'cancelled' });
-      return;
+      // From here on no order can join it any more; one that has done so meanwhile keeps it.
+      const left = await db
+        .updateTable('edds_job')
+        .set({ done: true, state: 'leaving' })
+        .where('id', '=', job.id)
+        .where('done', '=', false)
+        .where(sql<boolean>`orders = '[]'::jsonb`)
+        .returningAll()
+        .executeTakeFirst();
+      return left === undefined ? undefined : cancelThere(left, signal);
     }
     if (row === undefined) return;
     if (job.request_id === null)
@@ -453,7 +470,7 @@ export function jobKeeper(options: JobsOptions) {
         .selectFrom('edds_job')
         .selectAll()
         .where('backend', '=', backend)
-        .where('done', '=', false)
+        .where((eb) => eb.or([eb('done', '=', false), eb('state', '=', 'leaving')]))
         .orderBy('id')
         .execute();
       const rows = await index.find([...new Set(jobs.map(({ selection }) => selection))]);
@@ -517,12 +534,12 @@ function startOf(
   job: JobRow,
   made: bigint,
   covered: bigint,
-  { partSeconds, period }: Pick<JobsOptions, 'partSeconds' | 'period'>,
+  { partSeconds, period, lag }: Pick<JobsOptions, 'partSeconds' | 'period' | 'lag'>,
 ): bigint {
   if (job.purpose === 'schedule') return covered - BigInt(Math.trunc(period)) * MS;
   if (job.purpose === 'fill') return job.begin_ns;
   const recent = made - 2000n * BigInt(partSeconds) * MS;
-  return recent > job.covered_ns ? recent : job.covered_ns;
+  return (recent > job.covered_ns ? recent : job.covered_ns) - BigInt(Math.trunc(lag)) * MS;
 }
 
 /** Up to where data are here once a part made at this time is. */

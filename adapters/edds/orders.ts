@@ -26,6 +26,8 @@ export interface UpstreamOptions {
   readonly partSeconds: number;
   /** Of recurring requests, ms. */
   readonly period: number;
+  /** How much later than it is due EDDS may make a part, ms. */
+  readonly lag: number;
   readonly placing: Placing;
   /** Jobs are waiting to be submitted or cancelled. */
   readonly wake: () => void;
@@ -53,8 +55,14 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
   /** Whether a stream or recurring request has brought all up to this time. */
   const hasCome = (job: JobRow, until: bigint | null): boolean => {
     if (until === null || job.purpose === 'past' || job.purpose === 'fill') return false;
+    const lag = BigInt(Math.trunc(options.lag)) * 1_000_000n;
+    // A run of a recurring request leaves a part also when it found nothing, and says exactly how far it went.
+    if (job.purpose === 'schedule' && job.covered_ns >= until) return true;
+    if (job.purpose === 'schedule' && service.profile.whenEmpty === 'part') return false;
     const span = job.purpose === 'stream' ? options.partSeconds * 1000 : options.period;
-    return job.covered_ns >= until || (job.looked_ns ?? 0n) >= until + 2_000_000n * BigInt(Math.trunc(span));
+    return (
+      job.covered_ns >= until + lag || (job.looked_ns ?? 0n) >= until + 2_000_000n * BigInt(Math.trunc(span)) + lag
+    );
   };
 
   const wantedBy = async (filter: FilterTree | null): Promise<readonly ProductRow[]> =>

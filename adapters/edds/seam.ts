@@ -18,6 +18,8 @@ export interface SeamOptions {
   /** ns */
   readonly overlap: bigint;
   readonly partSeconds: number;
+  /** ns */
+  readonly lag: bigint;
   readonly fileOf: (row: ProductRow, signal: AbortSignal) => Promise<CachedFile | null>;
 }
 
@@ -48,12 +50,12 @@ export function seam(options: SeamOptions) {
       .where(sql<boolean>`orders ?| ${[...job.orders]}::text[]`)
       .execute();
     if (open.some(({ purpose }) => purpose === 'fill')) return false;
-    const margin = BigInt(options.partSeconds) * SECOND;
+    const part = BigInt(options.partSeconds) * SECOND;
     const seen = madeAt.get(job.id) ?? clock();
     madeAt.set(job.id, seen);
     return open.every(({ id, covered_ns, looked_ns }) => {
-      if (covered_ns >= made + margin) return true;
-      return (lookedAt.get(id) ?? looked_ns ?? 0n) >= seen + 2n * margin;
+      if (covered_ns >= made + part + options.lag) return true;
+      return (lookedAt.get(id) ?? looked_ns ?? 0n) >= seen + 2n * part + options.lag;
     });
   };
 
@@ -71,7 +73,7 @@ export function seam(options: SeamOptions) {
 
   const partsOf = async (job: JobRow, on: boolean): Promise<ProductRow[]> => {
     const { joined_ns: joined } = job;
-    const last = joined! + overlap + 2n * BigInt(options.partSeconds) * SECOND;
+    const last = joined! + overlap + 2n * BigInt(options.partSeconds) * SECOND + options.lag;
     let query = db
       .selectFrom('edds_product as p')
       .innerJoin('edds_job as j', (join) =>

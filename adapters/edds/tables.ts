@@ -173,6 +173,7 @@ const past: Migration = {
     await sql`alter table edds_order add column past boolean not null default false`.execute(db);
     await sql`create index edds_job_follows on edds_job (follows) where follows is not null`.execute(db);
     await sql`create index edds_job_past on edds_job (backend, selection) where purpose = 'past'`.execute(db);
+    await sql`create index edds_job_leaving on edds_job (backend) where state = 'leaving'`.execute(db);
     await sql`create index edds_job_orders on edds_job using gin (orders)`.execute(db);
   },
 };

@@ -37,7 +37,7 @@ function difference(times: readonly bigint[], expected: readonly bigint[]) {
 const now = (): bigint => BigInt(Date.now()) * 1_000_000n;
 
 /** Orders whose validity has begun before they are submitted: what they get is held against the archive of the simulator. */
-describe.each(SHAPES)('an order for the past of EDDS: $name', ({ shape, site }) => {
+describe.each(SHAPES)('an order for the past of EDDS: $name', { timeout: 150_000 }, ({ shape, site }) => {
   const folder = mkdtempSync(join(tmpdir(), 'mpd-edds-past-'));
   const begin = Date.now() - 3 * 3_600_000;
   const archive = { begin, end: null, packetInterval: INTERVAL, sampleInterval: 100_000, files: 1 };
@@ -51,7 +51,15 @@ describe.each(SHAPES)('an order for the past of EDDS: $name', ({ shape, site }) 
     backends: [
       {
         ...{ id: 'solo', kind: 'edds', domain: ['esa', 'solo'], wsdl: simulator.wsdlUrl, mission: 'SOL' },
-        ...{ username: 'ops', password: 'ops', catalogue: '500ms', poll: '100ms', partSeconds: 1, period: '1s' },
+        ...{
+          username: 'ops',
+          password: 'ops',
+          catalogue: '500ms',
+          poll: '100ms',
+          partSeconds: 1,
+          period: '1s',
+          lag: '3s',
+        },
         ...{ cache: { path: join(folder, 'cache') }, maxWindow: '20m' },
         site: { ...site, limits: { poll: 20, orderJobs: 16, batches: 2 } },
       },
@@ -120,7 +128,7 @@ describe.each(SHAPES)('an order for the past of EDDS: $name', ({ shape, site }) 
     return times.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   };
   const until = async (what: string, done: () => boolean | Promise<boolean>): Promise<void> => {
-    for (let turn = 0; turn < 600; turn++) {
+    for (let turn = 0; turn < 1800; turn++) {
       if (await done()) return;
       await sleep(50);
     }
@@ -219,7 +227,7 @@ describe.each(SHAPES)('an order for the past of EDDS: $name', ({ shape, site }) 
       expect([...kinds].sort(), name).toEqual(['Batch', 'Stream']);
     }
     const { jobs } = await details(placed[0]!.id);
-    expect(jobs!.map(({ purpose }) => purpose).sort()).toEqual(['past', 'stream']);
+    expect(new Set(jobs!.map(({ purpose }) => purpose))).toEqual(new Set(['past', 'stream']));
     // It was no matter of luck: what the requests gave was in the streams too.
     let twice = 0;
     for (const { id } of placed) {
@@ -228,7 +236,7 @@ describe.each(SHAPES)('an order for the past of EDDS: $name', ({ shape, site }) 
       twice += made.reduce((sum, { elements }) => sum + elements, 0) - Number(past.details.Elements);
     }
     expect(twice).toBeGreaterThan(20);
-  }, 120_000);
+  });
 
   it('without any data ends well and says so', async () => {
     const before = batches().length;
