@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
-import type { Attribute } from '../../src/mal/index.js';
 import { testGateway } from '../../test/gateway.js';
 import { HELD_PRODUCTS, heldProducts } from '../../test/interop/held-products.js';
 import { product } from '../../test/interop/products.js';
+import { ATTRIBUTES } from './products.js';
 
 /**
  * A whole gateway in a process of its own, with products as ESA's `--bulk COUNT:TYPE:SIZE` makes them; prints its address. They are
@@ -16,17 +16,6 @@ import { product } from '../../test/interop/products.js';
 const archive = process.argv[2] === 'archive';
 const held = heldProducts('bench');
 const folder = mkdtempSync(join(tmpdir(), 'mpd-gateway-bench-'));
-
-const ATTRIBUTES: Readonly<Record<string, Attribute>> = {
-  apid: { type: 'UInteger', value: 17 },
-  band: { type: 'String', value: 'X-band' },
-  lat: { type: 'Double', value: 5.25 },
-  lon: { type: 'Double', value: -15.5 },
-  mission: { type: 'String', value: 'JUICE' },
-  packets: { type: 'Long', value: 12_345n },
-  start: { type: 'Time', value: 1_700_000_000_000_000_000n },
-  station: { type: 'Identifier', value: 'NNO-1' },
-};
 
 function add(count: number, type: string, size: number): void {
   if (archive) mkdirSync(join(folder, type));

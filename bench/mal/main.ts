@@ -1,4 +1,5 @@
 import { loadavg } from 'node:os';
+import { codecBench } from './codec.js';
 import { notifyBench } from './notify.js';
 import { pauseBench } from './pauses.js';
 import { type Provider, startArchive, startEsa, startGateway, startStack } from './providers.js';
@@ -7,7 +8,7 @@ import { requestBench } from './requests.js';
 /**
  * maltcp, side by side: ESA's Java provider and ours, same products in memory, driven by ESA's Java consumer and by ours.
  *
- *     npx tsx bench/mal/main.ts [requests|archive|notify|pauses …] [seconds per measurement]
+ *     npx tsx bench/mal/main.ts [requests|archive|codec|notify|pauses …] [seconds per measurement]
  */
 
 const SECONDS = Number(process.argv.slice(2).find((word) => Number(word) > 0) ?? 1);
@@ -31,6 +32,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   requests: () => withProviders([startEsa, startGateway, startStack], (all) => requestBench(all, SECONDS)),
   /** The gateway with them in memory, and as files found by an index in PostgreSQL. */
   archive: () => withProviders([startGateway, startArchive], (all) => requestBench(all, SECONDS, ['our consumer'])),
+  codec: codecBench,
   notify: notifyBench,
   pauses: pauseBench,
 };
