@@ -232,11 +232,7 @@ describe('what there is over HTTP only', () => {
   });
 
   it.each(others)('%s says so, why, and what to use', async (name) => {
-    const needed = /orders (?!pull|list)|delivery|pull/.test(name)
-      ? ['7']
-      : /filters (get|put|delete)/.test(name)
-        ? ['x']
-        : [];
+    const needed = /orders (?!list|upstream)/.test(name) ? ['7'] : /filters (get|put|delete)/.test(name) ? ['x'] : [];
     const run = await runCli([...name.split(' '), ...needed, '--url', 'maltcp://127.0.0.1:1/']);
     expect(run.code).toBe(EXIT.unsupported);
     expect(run.stdout).toBe('');
@@ -251,6 +247,9 @@ describe('what there is over HTTP only', () => {
     ['products list --type A --type B', 'more than one --type'],
     ['orders submit --user a --backfill all', '--backfill exists over HTTP only'],
     ['orders submit --user a --no-overwrite', '--no-overwrite exists over HTTP only'],
+    ['orders submit --user a --retain-last 5', '--retain-last exists over HTTP only'],
+    ['orders submit --user a --form csv', '--form exists over HTTP only'],
+    ['products get a:b --form csv', '--form exists over HTTP only'],
     ['orders submit --user a --while-paused skip', '--while-paused exists over HTTP only'],
     ['orders list --state active', '--state exists over HTTP only'],
     ['events --from 12', '--from exists over HTTP only'],

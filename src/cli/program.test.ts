@@ -50,6 +50,7 @@ describe('every command', () => {
       'orders submit',
       'orders list',
       'orders show',
+      'orders upstream',
       'orders pause',
       'orders resume',
       'orders cancel',

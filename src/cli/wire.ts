@@ -18,6 +18,8 @@ const HTTP_ONLY: Readonly<Record<string, string>> = {
   types: 'MPD has no list of product types; `products list --json` shows them with each product',
   'products folders': 'MPD has no folders; `products list --domain` narrows by domain',
   'orders show': 'MPD keeps no state or history of orders; `orders list` shows the order itself',
+  'orders upstream':
+    'a provider does not tell what stands at the systems behind it; `orders list` shows its own orders',
   'orders pause': 'MPD has no pause; `orders cancel` ends an order',
   'orders resume': 'MPD has no pause; `orders submit` makes a new order',
   'orders replay': 'MPD has no replay; `products deliver` sends products again',

@@ -321,6 +321,8 @@ const SUBMIT_OVER_HTTP = {
   form: 'MPD gives products as they came',
   deadline: 'MPD has no deadline of deliveries',
   backfill: 'an order of the standard brings new products only; `products deliver` sends those that are there',
+  retainLast: 'MPD keeps no notifications for those who come later; those of an order are asked for over HTTP',
+  retainFor: 'MPD keeps no notifications for those who come later; those of an order are asked for over HTTP',
   acceptUnreachable: 'over MAL a folder that is yet to come is accepted anyway',
 };
 
