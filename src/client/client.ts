@@ -48,6 +48,11 @@ export interface GetProductOptions extends CallOptions {
   readonly form?: string;
 }
 
+export interface DeliverOptions extends CallOptions {
+  /** Name of the form that all these products are delivered in (`csv`). HTTP only. */
+  readonly form?: string;
+}
+
 export interface DeliveredFile {
   readonly index: number;
   readonly metadata: ProductMetadata;
@@ -73,7 +78,7 @@ export interface MpdClient {
   ): AsyncIterable<ListedProduct>;
   /** One product with its body. */
   getProduct(ref: ObjectRef, options?: GetProductOptions): Promise<ProductBody>;
-  deliverProductFiles(refs: readonly ObjectRef[], deliverTo: string, options?: CallOptions): Promise<FileDelivery>;
+  deliverProductFiles(refs: readonly ObjectRef[], deliverTo: string, options?: DeliverOptions): Promise<FileDelivery>;
   submitStandingOrder(order: StandingOrder, options?: CallOptions): Promise<bigint>;
   /** `user` null, absent or `*` = all that may be seen. */
   listStandingOrders(

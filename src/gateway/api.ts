@@ -303,6 +303,8 @@ export interface Deliveries {
     deliverTo: string,
     principal: Principal,
     signal: AbortSignal,
+    /** Form of all these products; null or absent = as they came. */
+    form?: string | null,
   ): Promise<{ readonly orderID: bigint; readonly files: AsyncIterable<FileDelivered> }>;
   /** Service orders: what is available after `after` (default: what was acknowledged), in order. */
   pull(

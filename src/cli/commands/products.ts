@@ -110,17 +110,22 @@ export function productCommands(program: Command, { remote, wire }: Runner): voi
     },
   );
 
-  wire<{ to: string }>(
+  wire<{ to: string; form?: string }>(
     products
       .command('deliver')
       .argument('<products...>', 'domain/version/key or domain:key; - reads them from standard input, one a line')
       .description('Have the gateway deliver the bodies as files; goes on when you leave.')
-      .requiredOption('--to <uri>', 'where to, e.g. sftp://ops@host/in or file:///data/in'),
+      .requiredOption('--to <uri>', 'where to, e.g. sftp://ops@host/in or file:///data/in')
+      .option('--form <name>', 'another form of these products: packets, csv, ndjson …'),
     ['mpd-gateway products deliver local:tm/a.dat --to file:///data/in'],
-    async ({ client, http, out, context, signal }, { to }, ...texts) => {
+    async ({ client, http, out, context, signal }, { to, form }, ...texts) => {
+      if (http === null) refuseOverMal({ form }, { form: 'MPD gives products as they came' });
       const refs = [];
       for await (const product of productsIn(texts.flat(), { client, http }, context, signal)) refs.push(product.ref);
-      const { files, orderID } = await client.deliverProductFiles(refs, to, { signal });
+      const { files, orderID } = await client.deliverProductFiles(refs, to, {
+        signal,
+        ...(form !== undefined && { form }),
+      });
       await out.say(`${counted(refs.length, 'product')} under way${orderID === null ? '' : ` (order ${orderID})`}`);
       let failed = 0;
       for await (const file of files) {

@@ -1,6 +1,6 @@
 import type { ObjectRef } from '../../mal/index.js';
 import { type ErrorClass, MpdError, type MpdErrorCode } from '../../mpd/index.js';
-import type { CallOptions, DeliveredFile, FileDelivery } from '../client.js';
+import type { DeliveredFile, DeliverOptions, FileDelivery } from '../client.js';
 import { linesOf } from './lines.js';
 import { chunksOf, type Transport } from './transport.js';
 import { DeliverShape, DeliverStartShape, FileDeliveredShape, ListEndShape } from './wire/index.js';
@@ -10,12 +10,12 @@ export async function deliverFiles(
   transport: Transport,
   refs: readonly ObjectRef[],
   deliverTo: string,
-  { signal }: CallOptions,
+  { signal, form }: DeliverOptions,
 ): Promise<FileDelivery> {
   const { stream } = await transport.send({
     method: 'POST',
     path: '/api/v1/products:deliver',
-    json: DeliverShape.encode({ productRefs: refs, deliverTo }),
+    json: DeliverShape.encode({ productRefs: refs, deliverTo, ...(form !== undefined && { form }) }),
     headers: { Accept: 'application/x-ndjson' },
     signal,
     patient: true,

@@ -126,7 +126,8 @@ export function connectMal(url: string, options: MalClientOptions = {}): MalClie
       if (revision !== null) throw unsupported('MAL tells no revision of a product');
       return body(ref, offset, callOptions);
     },
-    async deliverProductFiles(productRefs, deliverTo, callOptions = {}) {
+    async deliverProductFiles(productRefs, deliverTo, { form, ...callOptions } = {}) {
+      if (form !== undefined) throw unsupported('MPD gives products as they came, in no other form');
       const call = retrieval.progress(deliverProductFiles, { productRefs, deliverTo }, callOptions);
       const { updates } = await translated(call);
       return { orderID: null, files: deliveredFiles(updates) };

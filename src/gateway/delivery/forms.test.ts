@@ -89,6 +89,40 @@ describe('an order that wants another form', () => {
   });
 });
 
+describe('a delivery at once', () => {
+  it('in a form that all have is strict; its files are named by their ending from the start', async () => {
+    const memory = memoryBackend();
+    const backend = {
+      ...memory,
+      forms: [UPPER],
+      async open(...[ref, options]: Parameters<typeof memory.open>) {
+        const body = await memory.open(ref, options);
+        if (options.form === undefined) return body;
+        async function* upper() {
+          for await (const chunk of body.stream) yield Buffer.from(Buffer.from(chunk).toString().toUpperCase());
+        }
+        return { ...body, size: null, stream: upper() };
+      },
+    };
+    const bench = await deliveryBench({ backend, target: (root) => fileTarget([root]) });
+    try {
+      const [a, b] = [backend.put('a.txt', 'hello', { type: 'text' }), backend.put('b.txt', 'x', { type: 'other' })];
+      const to = await bench.folder('in');
+      const { signal } = new AbortController();
+      const refs = [a, b].map(({ metadata }) => metadata.productRef);
+      await expect(bench.deliveries.deliverFiles(refs, to, bench.alice, signal, 'upper')).rejects.toMatchObject({
+        ...{ code: 'Invalid', field: 'form' },
+      });
+      bench.workers();
+      const { files } = await bench.deliveries.deliverFiles([refs[0]!], to, bench.alice, signal, 'upper');
+      for await (const file of files) expect(file).toMatchObject({ success: true, filename: 'a.up' });
+      expect(await bench.files()).toEqual({ 'a.up': 'HELLO' });
+    } finally {
+      await bench.close();
+    }
+  });
+});
+
 describe('forms on offer', () => {
   const backend = { ...memoryBackend('b', ['test']), forms: [UPPER] };
   const filter = (productType: string | null, domain: readonly string[] | null = null) => ({

@@ -3,11 +3,12 @@ import type { ObjectRef } from '../../mal/index.js';
 import { deliveryFailed, invalid, MpdError, tooMany } from '../../mpd/index.js';
 import { type Store, withRetry } from '../../store/index.js';
 import type { Catalogue, Deliveries, DeliveryInfo, FileDelivered, Principal } from '../api.js';
-import type { Entry } from '../backend.js';
+import type { Entry, Form } from '../backend.js';
 import type { Backends } from '../backends.js';
 import { enqueue } from '../changes/enqueue.js';
 import { ensureJournal } from '../changes/journal.js';
 import { EVENT_CHANNEL } from '../events/append.js';
+import { formFileName, formsOf, requireForm } from '../forms.js';
 import { recordHistory } from '../orders/history.js';
 import { targetOrigin } from '../orders/target-origin.js';
 import type { CoreTables } from '../schema.js';
@@ -31,12 +32,15 @@ const POLL_MS = 1_000;
 export function createOnce(deps: OnceDependencies): Pick<Deliveries, 'deliverFiles'> {
   const { store, targets, catalogue, limits } = deps;
   return {
-    async deliverFiles(refs, deliverTo, principal, signal) {
+    async deliverFiles(refs, deliverTo, principal, signal, form = null) {
       if (refs.length === 0) throw invalid('productRefs', 'at least one product is needed');
       if (refs.length > limits.products) throw tooMany(limits.products, refs.length, 'ask in several requests');
       const entries = await catalogue.get(refs, principal, signal);
+      const forms = entries.map((entry, i) =>
+        form === null ? null : requireForm(form, formsOf(deps.backends.route(refs[i]!), entry), 'form'),
+      );
       const accepted = await reach(targets, deliverTo, signal);
-      const { orderID, rows } = await placeOrder(deps, refs, entries, accepted, principal);
+      const { orderID, rows } = await placeOrder(deps, refs, entries, forms, accepted, principal);
       return { orderID, files: follow() };
 
       async function* follow(): AsyncGenerator<FileDelivered> {
@@ -83,6 +87,7 @@ function placeOrder(
   { store, backends, limits }: OnceDependencies,
   refs: readonly ObjectRef[],
   entries: readonly Entry[],
+  forms: readonly (Form | null)[],
   accepted: AcceptedDestination,
   principal: Principal,
 ): Promise<{ readonly orderID: bigint; readonly rows: readonly bigint[] }> {
@@ -100,6 +105,7 @@ function placeOrder(
         pause_policy: 'hold',
         on_bad_source: 'deliver-flagged',
         overwrite: true,
+        form: forms[0]?.name ?? null,
         deadline_s: limits.deadlineSeconds,
       })
       .returning('id')
@@ -120,7 +126,7 @@ function placeOrder(
     const written = await enqueue(tx, matches, 'never');
     const byJournal = new Map(written.map((row) => [row.journal_id, row.id]));
     const rows = journalIds.map((id) => byJournal.get(id)!);
-    await writeNames(tx, rows, entries);
+    await writeNames(tx, rows, entries, forms);
     await recordHistory(tx, orderId, principal.id, 'submitted', `${entries.length} files`);
     return { orderID: orderId, rows };
   });
@@ -140,8 +146,13 @@ async function writeNames(
   tx: Parameters<typeof ensureJournal>[0],
   rows: readonly bigint[],
   entries: readonly Entry[],
+  forms: readonly (Form | null)[],
 ): Promise<void> {
-  const names = entries.map((entry, i) => ({ id: String(rows[i]!), filename: deliveryPath(entry, null) }));
+  const names = entries.map((entry, i) => {
+    const plain = deliveryPath(entry, null);
+    const form = forms[i] ?? null;
+    return { id: String(rows[i]!), filename: form === null ? plain : formFileName(plain, form) };
+  });
   await sql`
     update delivery d set filename = n.filename
     from jsonb_to_recordset(${JSON.stringify(names)}::jsonb) as n(id bigint, filename text) where d.id = n.id`.execute(

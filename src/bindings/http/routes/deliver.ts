@@ -6,9 +6,14 @@ import type { Call } from '../route.js';
 import { lineWriter, startLines } from '../send/ndjson.js';
 
 /** Progress of deliverProductFiles as lines: accepted, one a file in request order, end. */
-export async function deliverFiles(call: Call, refs: readonly ObjectRef[], deliverTo: string): Promise<void> {
+export async function deliverFiles(
+  call: Call,
+  refs: readonly ObjectRef[],
+  deliverTo: string,
+  form: string | null,
+): Promise<void> {
   const { res, gateway, principal, signal, config, links } = call;
-  const { orderID, files } = await gateway.deliveries.deliverFiles(refs, deliverTo, principal, signal);
+  const { orderID, files } = await gateway.deliveries.deliverFiles(refs, deliverTo, principal, signal, form);
   call.unbounded();
   startLines(res);
   const writer = lineWriter(res, { signal, stallMs: config.limits.stallMs, gather: 0 });

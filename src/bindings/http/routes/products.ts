@@ -95,7 +95,7 @@ export const productRoutes: readonly Route[] = [
         }),
       },
     ],
-    handle: (call, { body }) => deliverFiles(call, body.productRefs, body.deliverTo),
+    handle: (call, { body }) => deliverFiles(call, body.productRefs, body.deliverTo, body.form ?? null),
   }),
   answer({
     method: 'get',

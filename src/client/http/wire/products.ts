@@ -82,6 +82,7 @@ export const DeliverShape = record(
   {
     productRefs: listOf(mpd(ObjectRefType), { minItems: 1, maxItems: 10_000 }),
     deliverTo: text({ format: 'uri', examples: ['file:///delivered/batch'] }),
+    form: optional(nullable(text())),
   },
   {
     name: 'DeliverProductFiles',
