@@ -5,7 +5,9 @@
  * Bare is what somebody without a gateway would run: the same pages by the same query, the same bytes from S3, the same files
  * stored as safely (flushed, checked, renamed). Growth is of the gateway's resident memory against what it was when warm.
  */
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { chownSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -138,6 +140,19 @@ try {
     if (value !== bytes) throw new Error(`${value} of ${bytes} bytes came`);
     compare(`${bytes / 2 ** 20} MiB, S3 to HTTP client`, await inTurn(3, ours, bare, { warm: false }), 1.1);
     memory(growth);
+    await relayed(ours);
+  }
+
+  /** What is lost to the second leg alone, whatever the gateway does. */
+  async function relayed(ours: () => Promise<unknown>): Promise<void> {
+    const { url: endpoint, username = '', password = '' } = s3;
+    const script = join(import.meta.dirname, 'relay.ts');
+    const args = ['--import', 'tsx', script, endpoint, username, password, Bucket, large];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [port] = (await once(child.stdout, 'data')) as [Buffer];
+    const relay = async () => drain(await http(`http://127.0.0.1:${port.toString().trim()}/`));
+    compare('  against a process that only pipes', await inTurn(3, ours, relay), null);
+    child.kill();
   }
 
   async function findLink(): Promise<string> {
