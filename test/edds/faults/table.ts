@@ -101,10 +101,10 @@ export const FAULTS: readonly FaultRow[] = [
     requests: 1,
   },
   {
-    fault: 'part re-issued under another name',
+    fault: 'part re-issued under another name before it was fetched again',
     act: 'reissue',
-    state: 'Unknown',
-    message: 'is no longer there: EDDS has made it anew as <file>',
+    state: 'whole',
+    message: '',
     requests: 0,
   },
   {
