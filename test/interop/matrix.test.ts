@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { lineOf, matrixOf } from './matrix.js';
-import { operationsOf, rowOf, rows, titleOf } from './rows.js';
+import { ESA_LOSES, operationsOf, rowOf, rows, titleOf } from './rows.js';
 
 describe('the interop matrix', () => {
   it('reads rows and operations from titles as they are made', () => {
@@ -29,6 +29,8 @@ describe('the interop matrix', () => {
         result('listProducts, getProducts: b', 'passed'),
         result('getProducts: c', 'pending'),
         result('deliverProducts: d', 'failed'),
+        result('deliverProductFiles: refused', 'passed'),
+        result(`deliverProductFiles: each (${ESA_LOSES})`, 'pending'),
         result('cancelStandingOrder: e', 'pending'),
         result('listProducts: f', 'passed', 'elsewhere'),
       ]),
@@ -36,7 +38,7 @@ describe('the interop matrix', () => {
     ]);
     expect([...matrix.keys()]).toEqual([titleOf(row!)]);
     expect(lineOf(titleOf(row!), matrix.get(titleOf(row!))!)).toBe(
-      "| our consumer | ESA's provider | maltcp | fixed | 2 | 1 | – | – | – | – | – | **fails** |",
+      "| our consumer | ESA's provider | maltcp | fixed | 2 | 1 | 1 ¹ | – | – | – | – | **fails** |",
     );
   });
 });

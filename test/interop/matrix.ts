@@ -2,11 +2,21 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TestReport } from '../../src/mapping/concepts.js';
-import { OPERATIONS, type Operation, operationsOf, type Row, rowOf, titleOf } from './rows.js';
+import {
+  ESA_LOSES,
+  ESA_LOSES_TOGETHER,
+  OPERATIONS,
+  type Operation,
+  operationsOf,
+  type Row,
+  rowOf,
+  titleOf,
+} from './rows.js';
 
 /**
  * `tsx test/interop/matrix.ts [--check] REPORT…`: writes the matrix of docs/mal-interop.md from vitest's JSON reports, or checks that it
- * says what they do. A row is a suite that ran, a number the tests of an operation that passed in it.
+ * says what they do. A row is a suite that ran, a number the tests of an
+ * operation that passed in it; ¹ marks those of which others cannot run with ESA's malhttp.
  */
 
 const DOC = fileURLToPath(new URL('../../docs/mal-interop.md', import.meta.url));
@@ -16,6 +26,8 @@ interface Cell {
   passed: number;
   failed: number;
   skipped: number;
+  /** Not run because of what ESA's malhttp loses. */
+  lost: boolean;
 }
 
 export function matrixOf(reports: readonly TestReport[]): ReadonlyMap<string, ReadonlyMap<Operation, Cell>> {
@@ -28,11 +40,12 @@ export function matrixOf(reports: readonly TestReport[]): ReadonlyMap<string, Re
       const cells = matrix.get(titleOf(row)) ?? new Map<Operation, Cell>();
       matrix.set(titleOf(row), cells);
       for (const operation of operationsOf(title)) {
-        const cell = cells.get(operation) ?? { passed: 0, failed: 0, skipped: 0 };
+        const cell = cells.get(operation) ?? { passed: 0, failed: 0, skipped: 0, lost: false };
         cells.set(operation, cell);
         if (status === 'passed') cell.passed++;
         else if (status === 'failed') cell.failed++;
         else cell.skipped++;
+        if (title.includes(ESA_LOSES) || title.includes(ESA_LOSES_TOGETHER)) cell.lost = true;
       }
     }
   }
@@ -48,8 +61,8 @@ const isAbsent = (cells: ReadonlyMap<Operation, Cell>): boolean =>
 export function lineOf(title: string, cells: ReadonlyMap<Operation, Cell>): string {
   const { consumer, provider, transport, mode, encoding } = rowOf(title) as Row;
   const marks = OPERATIONS.map((operation) => {
-    const { passed, failed } = cells.get(operation) ?? { passed: 0, failed: 0 };
-    return failed > 0 ? '**fails**' : passed > 0 ? String(passed) : '–';
+    const { passed, failed, lost } = cells.get(operation) ?? { passed: 0, failed: 0, lost: false };
+    return failed > 0 ? '**fails**' : passed > 0 ? `${passed}${lost ? ' ¹' : ''}` : '–';
   });
   const way = mode === null ? transport : `${transport} ${mode}`;
   return `| ${[consumer, provider, way, encoding, ...marks].join(' | ')} |`;
