@@ -345,17 +345,19 @@ export interface EventQuery {
   readonly types?: readonly EventType[];
 }
 
+export interface EventPage {
+  readonly events: readonly GatewayEvent[];
+  /** Behind everything that was looked at, whether or not it was asked for: it ages only while nobody reads. */
+  readonly cursor: string;
+}
+
 export interface Events {
   /** In commit order. Throws Unknown with `extraInformation: 'gap'` when the cursor is older than retention. */
-  read(
-    query: EventQuery,
-    limit: number,
-    principal: Principal,
-  ): Promise<{ readonly events: readonly GatewayEvent[]; readonly cursor: string }>;
+  read(query: EventQuery, limit: number, principal: Principal): Promise<EventPage>;
   /** Reads on as events come, until the signal. */
   tail(query: EventQuery, signal: AbortSignal, principal: Principal): AsyncIterable<GatewayEvent>;
-  /** The same in pages as they are read, none of them empty; the next one is read while one is looked at. */
-  pages(query: EventQuery, signal: AbortSignal, principal: Principal): AsyncIterable<readonly GatewayEvent[]>;
+  /** The same in pages as they are read, also empty ones, which tell how far; the next one is read while one is looked at. */
+  pages(query: EventQuery, signal: AbortSignal, principal: Principal): AsyncIterable<EventPage>;
   /** What orders keep for subscribers that come later (`retain`), oldest first, up to a cursor; at most 10 000, the newest. */
   kept(
     query: {

@@ -107,7 +107,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     while (!stopped.signal.aborted) {
       try {
         for await (const page of gateway.events.pages({ cursor: position, types }, stopped.signal, READER)) {
-          await exclusive(() => publishAll(page));
+          await exclusive(() => publishAll(page.events));
+          position = page.cursor;
           await sent.room();
         }
       } catch (error) {

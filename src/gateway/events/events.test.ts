@@ -97,6 +97,23 @@ describe('events', () => {
     await expect.poll(async () => numbers(await log.read({ cursor: now }, 10, operator))).toEqual([2]);
   });
 
+  it('leaves no gap before a reader who keeps asking for kinds that do not come', async () => {
+    const log = events();
+    const types = ['delivered'] as const;
+    let { cursor } = await log.read({ cursor: null, types }, 10, operator);
+    await appendEvents(store.db, [event(1)]);
+    const { rows } = await sql<{ tx: string }>`select tx::text as tx from event`.execute(store.db);
+    await expect
+      .poll(async () => {
+        ({ cursor } = await log.read({ cursor, types }, 10, operator));
+        return BigInt(cursor.split('.')[1]!) >= BigInt(rows[0]!.tx);
+      })
+      .toBe(true);
+    await sql`update event set at = now() - interval '1 hour'`.execute(store.db);
+    await expect.poll(() => expireEvents(store.db, 60_000)).toBe(1);
+    expect(numbers(await log.read({ cursor, types }, 10, operator))).toEqual([]);
+  });
+
   it('shows a consumer only what is its own', async () => {
     const log = events();
     const start = (await log.read({ cursor: null }, 10, operator)).cursor;

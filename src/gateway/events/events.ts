@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely';
 import { invalid, MpdError } from '../../mpd/index.js';
 import type { Store } from '../../store/index.js';
 import { isOperator } from '../access/access.js';
-import type { Access, EventQuery, Events, GatewayEvent, Principal } from '../api.js';
+import type { Access, EventPage, EventQuery, Events, GatewayEvent, Principal } from '../api.js';
 import type { CoreTables, EventType } from '../schema.js';
 import { type EntryColumns, metadataOf, nsOfDate } from '../values.js';
 import { EVENT_CHANNEL } from './append.js';
@@ -43,12 +43,12 @@ export function createEvents(store: Store<CoreTables>, access: Access): Events {
   const read = async (query: EventQuery, limit: number, principal: Principal) => {
     const from = await placeOf(db, query.cursor);
     const rows = await select(db, from, query, limit, principal);
-    const last = rows.at(-1);
-    const cursor = last ? cursorOf({ ...from, tx: last.tx, id: last.id }) : cursorOf(from);
+    const full = rows.length === limit;
+    const last = { ...from, ...rows.at(-1) };
     return {
       events: rows.flatMap((row) => visible(row, from.generation, principal, access)),
-      cursor,
-      full: rows.length === limit,
+      cursor: cursorOf(full ? last : later(last, from.seen)),
+      full,
     };
   };
 
@@ -59,7 +59,7 @@ export function createEvents(store: Store<CoreTables>, access: Access): Events {
     },
 
     async *tail(query, signal, principal) {
-      for await (const page of pages(query, signal, principal, 1)) yield* page;
+      for await (const { events } of pages(query, signal, principal, 1)) yield* events;
     },
 
     pages: (query, signal, principal) => pages(query, signal, principal, 2),
@@ -93,7 +93,7 @@ export function createEvents(store: Store<CoreTables>, access: Access): Events {
     signal: AbortSignal,
     principal: Principal,
     depth: 1 | 2,
-  ): AsyncGenerator<readonly GatewayEvent[], void> {
+  ): AsyncGenerator<EventPage, void> {
     let wake = () => {};
     const unlisten = await store.listen(EVENT_CHANNEL, () => wake());
     let ahead: ReturnType<typeof read> | null = null;
@@ -111,7 +111,7 @@ export function createEvents(store: Store<CoreTables>, access: Access): Events {
         size = page.full ? LARGE_PAGE : PAGE;
         ahead = depth === 2 && page.full && !signal.aborted ? read({ ...query, cursor }, size, principal) : null;
         ahead?.catch(() => {});
-        if (page.events.length > 0) yield page.events;
+        yield page;
         if (signal.aborted) return;
         if (page.full || woken) continue;
         await wokenOrLater(next, POLL_MS, signal);
@@ -140,13 +140,15 @@ async function wokenOrLater(woken: Promise<void>, ms: number, signal: AbortSigna
 
 const cursorOf = ({ generation, tx, id }: Place): string => `${generation}.${tx}.${id}`;
 
-async function placeOf(db: Kysely<CoreTables>, cursor: string | null): Promise<Place> {
+/** The place of a cursor, and up to which the log is complete by now. */
+async function placeOf(db: Kysely<CoreTables>, cursor: string | null): Promise<Place & { readonly seen: Place }> {
   const { rows } = await sql<{ generation: string; tx: string; id: bigint; end: string }>`
     select generation, tx::text as tx, id, pg_snapshot_xmin(pg_current_snapshot())::text as end from event_floor`.execute(
     db,
   );
   const floor = rows[0]!;
-  if (cursor === null) return { generation: floor.generation, tx: String(BigInt(floor.end) - 1n), id: MAX_ID };
+  const seen = { generation: floor.generation, tx: String(BigInt(floor.end) - 1n), id: MAX_ID };
+  if (cursor === null) return { ...seen, seen };
   const [, generation, tx, id] = CURSOR.exec(cursor) ?? [];
   if (generation === undefined) throw invalid('cursor', 'is not an event cursor of this gateway');
   const place = { generation, tx: tx!, id: BigInt(id!) };
@@ -159,8 +161,10 @@ async function placeOf(db: Kysely<CoreTables>, cursor: string | null): Promise<P
       extraInformation: 'gap',
       field: 'cursor',
     });
-  return place;
+  return { ...place, seen };
 }
+
+const later = (a: Place, b: Place): Place => (BigInt(a.tx) > BigInt(b.tx) || (a.tx === b.tx && a.id > b.id) ? a : b);
 
 const MAX_ID = 2n ** 63n - 1n;
 
