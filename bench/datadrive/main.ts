@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { connectHttp } from '../../src/client/index.js';
 import { service, unique } from '../../test/services/index.js';
 import { workspace } from '../core/workspace.js';
+import { openBackend } from './backend.js';
 import { drain, getObject, http, lines, read, scan, sftpClient } from './bare.js';
 import { inTurn, printTable, type Row } from './measure.js';
 import { fillIndex, putLarge, putSmall, startBench } from './setup.js';
@@ -115,14 +116,15 @@ try {
   }
 
   async function listing(): Promise<void> {
+    const alone = await openBackend({ ...backend, id: 'alone' });
     for (const page of [100, 1000]) {
+      const bare = () => scan(bench.search.url, aliases, page);
+      const what = `page of ${page} of ${documents}`;
+      compare(`${what}, as entries`, await inTurn(25, () => alone.list(page), bare), 1.2);
       const ours = async () => JSON.parse((await read(await get(`/api/v1/products?limit=${page}`))).toString());
-      compare(
-        `page of ${page} of ${documents}, over HTTP`,
-        await inTurn(25, ours, () => scan(bench.search.url, aliases, page)),
-        1.2,
-      );
+      compare(`${what}, over HTTP and parsed`, await inTurn(25, ours, bare), null);
     }
+    await alone.close();
     const all = async () => lines(await get('/api/v1/products', { accept: 'application/x-ndjson' }));
     const { growth, value } = await gateway.growth(all);
     if (value <= documents) throw new Error(`${value - 1} of ${documents} products came`);
