@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Kysely } from 'kysely';
 import type { Logger } from 'pino';
 import type { Store } from '../store/index.js';
-import { createAccess } from './access/access.js';
+import { ACCESS_CHANNEL, createAccess } from './access/access.js';
 import type { Gateway } from './api.js';
 import type { Backend, Upstream } from './backend.js';
 import type { Backends } from './backends.js';
@@ -94,6 +94,8 @@ export function createGateway(options: GatewayOptions): RunningGateway {
         wakers.push(started.wake);
         stops.push(started.stop);
       };
+      const unlisten = store.listen(ACCESS_CHANNEL, access.forget);
+      stops.push(async () => (await unlisten)());
       const liveOrders = createLiveOrders();
       for (const backend of backends.all) {
         const following = followBackend(

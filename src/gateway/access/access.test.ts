@@ -1,14 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { storeMigrations } from '../../store/index.js';
 import { type TestStore, testStore } from '../../store/testing.js';
-import type { Access } from '../api.js';
 import { coreMigrations } from '../migrations.js';
 import type { CoreTables } from '../schema.js';
-import { createAccess, KNOWN_MS } from './access.js';
+import { ACCESS_CHANNEL, createAccess, KNOWN_MS, type RememberingAccess } from './access.js';
 
 describe('access', () => {
   let store: TestStore<CoreTables>;
-  let access: Access;
+  let access: RememberingAccess;
   beforeEach(async () => {
     store = await testStore<CoreTables>({ migrations: { ...storeMigrations, ...coreMigrations } });
     access = createAccess(store.db);
@@ -50,10 +49,20 @@ describe('access', () => {
     await expect(access.principal('alice')).rejects.toMatchObject({ code: 'Authorisation Fail' });
   });
 
-  it('learns within its time what another process changed, and asks the store once in that time', async () => {
+  it('asks the store once in its time, and learns at once what another process changed', async () => {
+    const forHours = createAccess(store.db, 3_600_000);
+    const unlisten = await store.listen(ACCESS_CHANNEL, forHours.forget);
     const { id, key } = await access.createKey('alice', {});
-    const first = await access.authenticate(key);
-    expect(await access.authenticate(key)).toBe(first);
+    const first = await forHours.authenticate(key);
+    expect(await forHours.authenticate(key)).toBe(first);
+    await access.revokeKey(id);
+    await vi.waitFor(() => expect(forHours.authenticate(key)).rejects.toMatchObject({ code: 'Authentication Failed' }));
+    await unlisten();
+  });
+
+  it('learns within its time what another process changed when nobody tells', async () => {
+    const { id, key } = await access.createKey('alice', {});
+    await access.authenticate(key);
     await createAccess(store.db).revokeKey(id);
     // Waits for the promised time, with room for a slow machine in the other direction only.
     await vi.waitFor(() => expect(access.authenticate(key)).rejects.toMatchObject({ code: 'Authentication Failed' }), {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { type Kysely, type Selectable, sql } from 'kysely';
+import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import { decodeTree, encodeTree } from '../../mpd/filter/index.js';
 import { MpdError, unknown } from '../../mpd/index.js';
 import type { Access, ApiKeyInfo, Principal } from '../api.js';
@@ -13,22 +13,33 @@ import { type Sight, sightOf } from './sight.js';
 /** `mpd_<id>_<secret>`: the id finds the row, the secret (256 random bits) proves it. */
 const KEY = /^mpd_([0-9a-f]{12})_([A-Za-z0-9_-]{43})$/;
 
+/** Channel on which every process learns that keys or principals have changed. */
+export const ACCESS_CHANNEL = 'mpd_access';
+
 /**
- * How old the answer to "who is this?" may be, in ms: what another process changes (a key revoked, a principal disabled, a policy)
- * holds after this time at the latest; what this process changes holds at once.
+ * How old the answer to "who is this?" may be, in ms, should the word of another process (a key revoked, a principal disabled,
+ * a policy) get lost; what this process changes holds at once.
  */
 export const KNOWN_MS = 1000;
 /** Principals and keys remembered at once. */
 const MOST_KNOWN = 1000;
 
-export function createAccess(db: Kysely<CoreTables>): Access {
-  const sights = new WeakMap<Principal, Sight>();
-  const known = createShortMemory<Principal>({ holdMs: KNOWN_MS, most: MOST_KNOWN });
+export interface RememberingAccess extends Access {
+  /** Keys or principals have changed elsewhere. */
+  forget(): void;
+}
 
-  /** The change, after which nothing from before it is remembered, also when it is not known whether it was made. */
-  async function changing<T>(change: Promise<T>): Promise<T> {
+export function createAccess(db: Kysely<CoreTables>, holdMs = KNOWN_MS): RememberingAccess {
+  const sights = new WeakMap<Principal, Sight>();
+  const known = createShortMemory<Principal>({ holdMs, most: MOST_KNOWN });
+
+  /** A change that every process is told of; nothing from before it is remembered, also when it is not known whether it was made. */
+  async function changing<T>(change: (tx: Transaction<CoreTables>) => Promise<T>): Promise<T> {
     try {
-      return await change;
+      return await db.transaction().execute(async (tx) => {
+        await sql`select pg_notify(${ACCESS_CHANNEL}, '')`.execute(tx);
+        return change(tx);
+      });
     } finally {
       known.clear();
     }
@@ -51,6 +62,8 @@ export function createAccess(db: Kysely<CoreTables>): Access {
   }
 
   return {
+    forget: () => known.clear(),
+
     async authenticate(key) {
       const [, id, text] = KEY.exec(key) ?? [];
       if (id === undefined || text === undefined) throw badKey();
@@ -96,8 +109,8 @@ export function createAccess(db: Kysely<CoreTables>): Access {
     },
 
     async revokeKey(id) {
-      const row = await changing(
-        db
+      const row = await changing((tx) =>
+        tx
           .updateTable('api_key')
           .set({ revoked_at: sql<Date>`coalesce(revoked_at, now())` })
           .where('id', '=', id)
@@ -108,51 +121,47 @@ export function createAccess(db: Kysely<CoreTables>): Access {
     },
 
     setDisabled: (principal, disabled) =>
-      changing(
-        db.transaction().execute(async (tx) => {
-          await lockOrders(tx);
-          const row = await tx
-            .updateTable('principal')
-            .set({ disabled })
-            .where('id', '=', principal)
-            .returning('id')
-            .executeTakeFirst();
-          if (!row) throw unknown(null, `there is no principal ${principal}`);
-          await suspendOrders(tx, [principal], disabled);
-        }),
-      ),
+      changing(async (tx) => {
+        await lockOrders(tx);
+        const row = await tx
+          .updateTable('principal')
+          .set({ disabled })
+          .where('id', '=', principal)
+          .returning('id')
+          .executeTakeFirst();
+        if (!row) throw unknown(null, `there is no principal ${principal}`);
+        await suspendOrders(tx, [principal], disabled);
+      }),
 
     syncConfigured: (principals) =>
-      changing(
-        db.transaction().execute(async (tx) => {
-          await lockOrders(tx);
-          const before = await tx.selectFrom('principal').select(['id', 'disabled', 'origin']).execute();
-          for (const { id, role, policy, disabled = false } of principals) {
-            const row = {
-              role,
-              policy: policy && JSON.stringify(encodeTree(policy)),
-              disabled,
-              origin: 'config' as const,
-            };
-            await tx
-              .insertInto('principal')
-              .values({ id, ...row })
-              .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
-              .execute();
-          }
-          const configured = new Map(principals.map((principal) => [principal.id, principal.disabled ?? false]));
-          const gone = before.filter((row) => row.origin === 'config' && !configured.has(row.id)).map((row) => row.id);
-          if (gone.length > 0)
-            await tx.updateTable('principal').set({ disabled: true }).where('id', 'in', gone).execute();
-          const ids = [...configured.keys()];
-          await suspendOrders(tx, [...gone, ...ids.filter((id) => configured.get(id))], true);
-          await suspendOrders(
-            tx,
-            ids.filter((id) => !configured.get(id)),
-            false,
-          );
-        }),
-      ),
+      changing(async (tx) => {
+        await lockOrders(tx);
+        const before = await tx.selectFrom('principal').select(['id', 'disabled', 'origin']).execute();
+        for (const { id, role, policy, disabled = false } of principals) {
+          const row = {
+            role,
+            policy: policy && JSON.stringify(encodeTree(policy)),
+            disabled,
+            origin: 'config' as const,
+          };
+          await tx
+            .insertInto('principal')
+            .values({ id, ...row })
+            .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
+            .execute();
+        }
+        const configured = new Map(principals.map((principal) => [principal.id, principal.disabled ?? false]));
+        const gone = before.filter((row) => row.origin === 'config' && !configured.has(row.id)).map((row) => row.id);
+        if (gone.length > 0)
+          await tx.updateTable('principal').set({ disabled: true }).where('id', 'in', gone).execute();
+        const ids = [...configured.keys()];
+        await suspendOrders(tx, [...gone, ...ids.filter((id) => configured.get(id))], true);
+        await suspendOrders(
+          tx,
+          ids.filter((id) => !configured.get(id)),
+          false,
+        );
+      }),
 
     allows(principal, entry) {
       let sight = sights.get(principal);

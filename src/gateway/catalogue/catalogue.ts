@@ -12,7 +12,7 @@ import { refuseNul } from '../values.js';
 import { resolverFor } from './filters.js';
 import { listFolder } from './folders.js';
 import { groupsOf, groupTypes } from './groups.js';
-import { backendsFor, decodeCursor, encodeCursor, mergeListings, visitListings } from './merge.js';
+import { backendsFor, decodeCursor, encodeCursor, type Merged, mergeListings, visitListings } from './merge.js';
 
 export interface CatalogueDependencies {
   readonly db: Kysely<CoreTables>;
@@ -85,12 +85,12 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
       if (!Number.isInteger(limit) || limit < 1) throw invalid('limit', 'must be a whole number from 1');
       const most = Math.min(limit, pageLimit);
       const entries: Entry[] = [];
-      let next: string | null = null;
+      let last: Merged | null = null;
       const found = mergeListings(...(await search(query, { after, limit: most + 1, signal }, principal)));
-      for await (const { entry, positions } of found) {
-        if (entries.length === most) return { entries, next };
-        entries.push(entry);
-        next = encodeCursor(positions);
+      for await (const merged of found) {
+        if (entries.length === most) return { entries, next: last && encodeCursor(last.positions) };
+        entries.push(merged.entry);
+        last = merged;
       }
       return { entries, next: null };
     },
