@@ -8,6 +8,7 @@ import { coreMigrations } from '../../src/gateway/migrations.js';
 import type { CoreTables } from '../../src/gateway/schema.js';
 import { migrate, openStore, storeMigrations } from '../../src/store/index.js';
 import { type GatewayProcess, startProcess } from '../../test/faults/crash/process.js';
+import { builtProgram } from '../built.js';
 
 /** A gateway of its own process on the embedded database; with an archive folder and a delivery folder unless the configuration says otherwise. */
 export interface Workspace {
@@ -54,6 +55,7 @@ export async function workspace(more: Readonly<Record<string, unknown>> = {}): P
   const access = createAccess(store.db);
   await access.syncConfigured([{ id: 'operator', role: 'operator', policy: null }]);
   const { key } = await access.createKey('operator', {});
+  const program = builtProgram();
   await store.close();
   let running: GatewayProcess | undefined;
   const rss = () =>
@@ -67,7 +69,7 @@ export async function workspace(more: Readonly<Record<string, unknown>> = {}): P
     configure,
     async start() {
       const begin = performance.now();
-      running = startProcess(config, join(dir, 'gateway.log'), null);
+      running = startProcess(config, join(dir, 'gateway.log'), null, program);
       const url = await running.ready;
       if (url === null) throw new Error(readFileSync(join(dir, 'gateway.log'), 'utf8'));
       while (!(await fetch(`${url}/readyz`)).ok) await sleep(50);

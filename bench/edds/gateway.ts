@@ -9,6 +9,7 @@ import type { CoreTables } from '../../src/gateway/schema.js';
 import { storeMigrations } from '../../src/store/index.js';
 import { testStore } from '../../src/store/testing.js';
 import { startProcess } from '../../test/faults/crash/process.js';
+import { builtProgram } from '../built.js';
 
 /** A whole gateway in front of EDDS, in a process of its own. */
 export interface BenchGateway {
@@ -45,7 +46,7 @@ export async function benchGateway(wsdl: string): Promise<BenchGateway> {
       backends: [edds],
     }),
   );
-  const gateway = startProcess(config, join(dir, 'gateway.log'), null);
+  const gateway = startProcess(config, join(dir, 'gateway.log'), null, builtProgram());
   const url = await gateway.ready;
   if (url === null) throw new Error('the gateway did not start');
   const client = connectHttp(url, { key, idleTimeoutMs: 600_000 });

@@ -24,8 +24,14 @@ export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('h
 
 /** PostgreSQL keeps no text with a NUL. @throws MpdError Invalid naming the field */
 export function refuseNul(value: unknown, field: string): void {
-  const text = JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? String(item) : item));
-  if (text?.includes('\\u0000')) throw invalid(field, 'holds a NUL character');
+  if (holdsNul(value)) throw invalid(field, 'holds a NUL character');
+}
+
+function holdsNul(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\0');
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
+  for (const key in value) if (key.includes('\0') || holdsNul(value[key as keyof typeof value])) return true;
+  return false;
 }
 
 /** What the store keeps must be readable again. @throws MpdError Invalid naming the field, e.g. for times beyond 64 bits */

@@ -101,6 +101,11 @@ describe('standing orders', () => {
     expect(await orders.list({ user: null, domain: null }, operator)).toEqual([]);
   });
 
+  it('takes a text that only names a NUL as it is written in JSON', async () => {
+    const { orderID } = await orders.submit(request({ comments: String.raw`a\u0000b` }), alice);
+    expect((await orders.get(orderID, alice)).order.comments).toBe(String.raw`a\u0000b`);
+  });
+
   it('refuses a target that says no, and one that cannot be reached unless that is accepted', async () => {
     probe = { status: 'refused', reason: 'wrong password' };
     await expect(orders.submit(request(), alice)).rejects.toMatchObject({

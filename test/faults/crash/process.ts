@@ -16,19 +16,19 @@ export interface GatewayProcess {
   stop(): Promise<void>;
 }
 
-/** @param crashAt as `MPD_GATEWAY_CRASH_AT` takes it */
-export function startProcess(configFile: string, logFile: string, crashAt: string | null): GatewayProcess {
-  const args = [
-    '--import',
-    'tsx',
-    join(ROOT, 'src/cli/bin.ts'),
-    'serve',
-    '--config',
-    configFile,
-    '--json',
-    '--log-format',
-    'json',
-  ];
+const SOURCE: readonly string[] = ['--import', 'tsx', join(ROOT, 'src/cli/bin.ts')];
+
+/**
+ * @param crashAt as `MPD_GATEWAY_CRASH_AT` takes it
+ * @param program what Node runs; from the sources unless something else is given
+ */
+export function startProcess(
+  configFile: string,
+  logFile: string,
+  crashAt: string | null,
+  program: readonly string[] = SOURCE,
+): GatewayProcess {
+  const args = [...program, 'serve', '--config', configFile, '--json', '--log-format', 'json'];
   const { MPD_GATEWAY_CRASH_AT: _, ...env } = process.env;
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
