@@ -120,16 +120,16 @@ try {
     for (const page of [100, 1000]) {
       const bare = () => scan(bench.search.url, aliases, page);
       const what = `page of ${page} of ${documents}`;
-      compare(`${what}, as entries`, await inTurn(25, () => alone.list(page), bare), 1.2);
+      compare(`${what}, as entries`, await inTurn(50, () => alone.list(page), bare, { warm: 20 }), 1.2);
       const ours = async () => JSON.parse((await read(await get(`/api/v1/products?limit=${page}`))).toString());
-      compare(`${what}, over HTTP and parsed`, await inTurn(25, ours, bare), null);
+      compare(`${what}, over HTTP and parsed`, await inTurn(50, ours, bare, { warm: 20 }), null);
     }
     await alone.close();
     const all = async () => lines(await get('/api/v1/products', { accept: 'application/x-ndjson' }));
     const { growth, value } = await gateway.growth(all);
     if (value <= documents) throw new Error(`${value - 1} of ${documents} products came`);
     const bare = () => scan(bench.search.url, aliases, Number.POSITIVE_INFINITY);
-    compare(`all ${documents}, NDJSON over HTTP`, await inTurn(3, all, bare, { warm: false }), 1.3);
+    compare(`all ${documents}, NDJSON over HTTP`, await inTurn(3, all, bare, { warm: 0 }), 1.3);
     memory(growth);
   }
 
@@ -140,7 +140,7 @@ try {
     const bare = async () => drain(await getObject(client, Bucket, large));
     const { growth, value } = await gateway.growth(ours);
     if (value !== bytes) throw new Error(`${value} of ${bytes} bytes came`);
-    compare(`${bytes / 2 ** 20} MiB, S3 to HTTP client`, await inTurn(3, ours, bare, { warm: false }), 1.1);
+    compare(`${bytes / 2 ** 20} MiB, S3 to HTTP client`, await inTurn(3, ours, bare, { warm: 0 }), 1.1);
     memory(growth);
     await relayed(ours);
   }
@@ -199,7 +199,7 @@ try {
     };
     const ours = () => deliver('large/', 1);
     const { growth } = await gateway.growth(ours);
-    compare(`${bytes / 2 ** 20} MiB, S3 to SFTP, ${how}`, await inTurn(3, ours, bare, { warm: false }), limit);
+    compare(`${bytes / 2 ** 20} MiB, S3 to SFTP, ${how}`, await inTurn(3, ours, bare, { warm: 0 }), limit);
     memory(growth);
   }
 
@@ -220,7 +220,7 @@ try {
     const ours = async () => {
       growth = (await gateway.growth(() => deliver('small/', files))).growth;
     };
-    const [mine, plain] = await inTurn(1, ours, bare, { warm: false });
+    const [mine, plain] = await inTurn(1, ours, bare, { warm: 0 });
     const rate = (ms: number): string => `${((files / ms) * 1000).toFixed(0)} files/s`;
     const what = `${files} files of ${SMALL / 1000} kB, S3 to SFTP, read back`;
     add({ what, ours: rate(mine), bare: rate(plain), ratio: mine / plain, limit: null });

@@ -11,15 +11,15 @@ export interface Row {
 
 export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 
-/** Milliseconds of each of two actions, measured in turn so that both see the same machine; the medians. */
+/** Milliseconds of each of two actions, measured in turn so that both see the same machine; the medians. `warm`: rounds before those that count. */
 export async function inTurn(
   times: number,
   ours: () => Promise<unknown>,
   bare: () => Promise<unknown>,
-  { warm = true } = {},
+  { warm = 1 } = {},
 ): Promise<readonly [ours: number, bare: number]> {
   const results: [number[], number[]] = [[], []];
-  if (warm) {
+  for (let i = 0; i < warm; i++) {
     await ours();
     await bare();
   }

@@ -162,46 +162,17 @@ function compileRule(
     match,
     describe(fields) {
       const problems: string[] = [];
-      const time = (name: 'created' | 'contentStart' | 'contentEnd'): bigint | null => {
-        const raw = read[name](fields);
-        if (raw === undefined) return null;
-        const found = toTime(raw);
-        if (found === undefined) problems.push(`${name}: not a time: ${shown(raw)}`);
-        return found ?? null;
-      };
-      const text = (name: 'source' | 'text' | 'fileName' | 'mime'): string | null => {
-        const raw = read[name](fields);
-        const first = raw !== undefined && isList(raw) ? raw[0] : raw;
-        return first === undefined || first === '' ? null : String(first);
-      };
-      const claim = (): Claim | null => {
-        for (const { algorithm, read: readClaim } of claims) {
-          const raw = readClaim(fields);
-          if (raw === undefined) continue;
-          const bytes = Buffer.from(String(raw).trim(), 'hex');
-          if (bytes.length === CLAIM_BYTES[algorithm]) return { algorithm, value: bytes };
-          problems.push(`claim: no ${algorithm} in hex: ${shown(raw)}`);
-        }
-        return null;
-      };
-      const values: NamedValue[] = [];
-      for (const { attribute, read: readAttribute } of attributes) {
-        const raw = readAttribute(fields);
-        if (raw === undefined) continue;
-        const found = toAttribute(attribute.type, raw);
-        if (found === undefined) problems.push(`${attribute.name}: no ${attribute.type}: ${shown(raw)}`);
-        else values.push({ name: attribute.name, value: found });
-      }
+      const values = valuesIn(attributes, fields, problems);
       return {
         productType: rule.name,
-        created: time('created'),
-        contentStart: time('contentStart'),
-        contentEnd: time('contentEnd'),
-        source: text('source'),
-        description: text('text'),
-        fileName: text('fileName'),
-        mime: text('mime'),
-        claim: claim(),
+        created: timeIn('created', read.created, fields, problems),
+        contentStart: timeIn('contentStart', read.contentStart, fields, problems),
+        contentEnd: timeIn('contentEnd', read.contentEnd, fields, problems),
+        source: textIn(read.source, fields),
+        description: textIn(read.text, fields),
+        fileName: textIn(read.fileName, fields),
+        mime: textIn(read.mime, fields),
+        claim: claimIn(claims, fields, problems),
         attributes: values,
         problems,
       };
@@ -209,9 +180,56 @@ function compileRule(
   };
 }
 
+type Read = (fields: Fields) => Raw | undefined;
+
+function valuesIn(
+  attributes: readonly { readonly attribute: AttributeRule; readonly read: Read }[],
+  fields: Fields,
+  problems: string[],
+): readonly NamedValue[] {
+  const values: NamedValue[] = [];
+  for (const { attribute, read } of attributes) {
+    const raw = read(fields);
+    if (raw === undefined) continue;
+    const found = toAttribute(attribute.type, raw);
+    if (found === undefined) problems.push(`${attribute.name}: no ${attribute.type}: ${shown(raw)}`);
+    else values.push({ name: attribute.name, value: found });
+  }
+  return values;
+}
+
+function timeIn(name: string, read: Read, fields: Fields, problems: string[]): bigint | null {
+  const raw = read(fields);
+  if (raw === undefined) return null;
+  const found = toTime(raw);
+  if (found === undefined) problems.push(`${name}: not a time: ${shown(raw)}`);
+  return found ?? null;
+}
+
+function textIn(read: Read, fields: Fields): string | null {
+  const raw = read(fields);
+  const first = raw !== undefined && isList(raw) ? raw[0] : raw;
+  return first === undefined || first === '' ? null : String(first);
+}
+
+function claimIn(
+  claims: readonly { readonly algorithm: Claim['algorithm']; readonly read: Read }[],
+  fields: Fields,
+  problems: string[],
+): Claim | null {
+  for (const { algorithm, read } of claims) {
+    const raw = read(fields);
+    if (raw === undefined) continue;
+    const bytes = Buffer.from(String(raw).trim(), 'hex');
+    if (bytes.length === CLAIM_BYTES[algorithm]) return { algorithm, value: bytes };
+    problems.push(`claim: no ${algorithm} in hex: ${shown(raw)}`);
+  }
+  return null;
+}
+
 const shown = (raw: Raw): string => JSON.stringify(String(raw).slice(0, 60));
 
-function compileSource(source: Source | undefined): (fields: Fields) => Raw | undefined {
+function compileSource(source: Source | undefined): Read {
   if (source === undefined) return () => undefined;
   const steps: readonly Step[] = source.transform.map(compileTransform);
   return (fields) => {

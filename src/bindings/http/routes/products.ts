@@ -8,8 +8,6 @@ import {
   ProductPageShape,
   SearchShape,
   TypesShape,
-  textOf,
-  type Value,
 } from '../../../client/http/wire/index.js';
 import type { ProductQuery } from '../../../gateway/api.js';
 import { unknown } from '../../../mpd/index.js';
@@ -19,7 +17,7 @@ import { answer, type Call, type Media, type Route, stream } from '../route.js';
 import { NDJSON } from '../send/ndjson.js';
 import { API, cursorParam, limitParam, listed, pageSize, refParam } from './common.js';
 import { deliverFiles } from './deliver.js';
-import { sendListing, wantsLines } from './listing.js';
+import { sendListing, sendPage, wantsLines } from './listing.js';
 
 const lines: Media = {
   type: NDJSON,
@@ -145,9 +143,8 @@ async function list(
 ): Promise<void> {
   if (wantsLines(call.req)) return sendListing(call, query, cursor, limit);
   const { entries, next } = await call.gateway.catalogue.list(query, pageOf(call, limit, cursor), call.principal);
-  const value: Value<typeof ProductPageShape> = { products: entries.map((entry) => listed(entry, call)), next };
   if (next !== null && link !== null) call.res.set('Link', `<${link(next)}>; rel="next"`);
-  call.res.set('Cache-Control', 'no-store').type('json').send(textOf(ProductPageShape, value));
+  await sendPage(call, entries, next);
 }
 
 const pageOf = (call: Call, limit: number | null, cursor: string | null) => ({
