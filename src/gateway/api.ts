@@ -205,6 +205,11 @@ export interface Orders {
   backfill(orderID: bigint, window: BackfillRequest, principal: Principal): Promise<{ readonly job: bigint }>;
   /** Remote jobs and orders of backends that work on demand; ours and foreign. Operators only. */
   upstream(principal: Principal): Promise<readonly (UpstreamStatus & { readonly backend: string })[]>;
+  /** Those of them without an order here, as listStandingOrders shows them: known for up to a minute. Empty for others than operators. */
+  foreign(
+    query: { readonly user: string | null; readonly domain: readonly string[] | null },
+    principal: Principal,
+  ): readonly StandingOrder[];
 }
 
 export interface DeliveryInfo {

@@ -17,6 +17,7 @@ import { checkHealth } from './health.js';
 import { startLoop } from './loop.js';
 import { runBackfillChunk } from './orders/backfill.js';
 import { expireOrders } from './orders/expire.js';
+import { createForeignOrders } from './orders/foreign.js';
 import { createLiveOrders } from './orders/live.js';
 import { createOrders } from './orders/orders.js';
 import { reconcileUpstream } from './orders/upstream.js';
@@ -63,7 +64,9 @@ export function createGateway(options: GatewayOptions): RunningGateway {
     for (const each of wakers) each();
   };
   let workers: DeliveryWorkers | undefined;
+  const foreign = createForeignOrders(backends, log);
   const orders = createOrders({
+    foreign,
     db,
     backends,
     targets,
@@ -107,6 +110,7 @@ export function createGateway(options: GatewayOptions): RunningGateway {
         if (hasUpstream(backend))
           loop(`upstream ${backend.id}`, 5_000, () => reconcileUpstream(db, backend, log).then(() => false));
       }
+      if (backends.all.some(hasUpstream)) loop('orders of others', 60_000, () => foreign.refresh().then(() => false));
       loop('backfill', 2_000, () => runBackfillChunk(db));
       loop('expiry', 1_000, async () => (await expireOrders(db)) > 0);
       loop('retention', 60_000, () => expireEvents(db, options.eventRetentionMs).then(() => false));

@@ -265,4 +265,19 @@ describe('EDDS behind the gateway, over HTTP', () => {
     expect(foreign).toMatchObject({ orderId: null, details: { State: expect.any(String) } });
     await expect(client.listUpstream()).rejects.toMatchObject({ code: 'Authorisation Fail' });
   });
+
+  it('and find those without an order here in listStandingOrders, marked as read-only', async () => {
+    const all = { user: null, domain: ['esa', '*'] };
+    const { orders } = gateway.gateway;
+    // An order wakes what is asked from time to time.
+    const { orderID } = await client.submitOrder({
+      ...{ user: null, productFilter: filter(1), validityPeriod: null, comments: null },
+      ...{ deliveryMethod: 'SERVICE_JUST_METADATA', deliverTo: null },
+    });
+    await expect.poll(() => orders.foreign(all, gateway.operator).length, { timeout: 20_000 }).toBeGreaterThan(0);
+    for (const order of orders.foreign(all, gateway.operator))
+      expect(order).toMatchObject({ orderID: null, comments: expect.stringMatching(/^read-only: \S+ at solo, /) });
+    expect(orders.foreign(all, { id: 'alice', role: 'consumer', policy: null })).toEqual([]);
+    await client.cancelStandingOrder(orderID);
+  });
 });

@@ -237,6 +237,7 @@ export function fakeGateway(entries: readonly Entry[] = []): FakeGateway {
         return { job: 2n };
       },
       upstream: async () => [],
+      foreign: () => [],
     },
     deliveries: {
       list: async () => [],

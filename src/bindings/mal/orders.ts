@@ -15,9 +15,12 @@ export function orderHandlers(
 ): Handlers<typeof OrderManagement, MalCaller> {
   return {
     listStandingOrders: capabilities.listStandingOrders
-      ? async ({ user, domain }, { principal: { principal } }) => ({
-          standingOrders: (await orders.list({ user, domain }, principal)).map(({ order }) => order),
-        })
+      ? async ({ user, domain }, { principal: { principal } }) => {
+          const ours = await orders.list({ user, domain }, principal);
+          return {
+            standingOrders: [...ours.map(({ order }) => order), ...orders.foreign({ user, domain }, principal)],
+          };
+        }
       : undefined,
 
     submitStandingOrder: capabilities.manageStandingOrders

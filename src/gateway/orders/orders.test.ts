@@ -1,3 +1,4 @@
+import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { storeMigrations } from '../../store/index.js';
 import { type TestStore, testStore } from '../../store/testing.js';
@@ -13,6 +14,7 @@ import { createTargets } from '../targets.js';
 import { type MemoryBackend, memoryBackend } from '../testing.js';
 import { runBackfillChunk } from './backfill.js';
 import { expireOrders } from './expire.js';
+import { createForeignOrders } from './foreign.js';
 import { createLiveOrders } from './live.js';
 import { createOrders } from './orders.js';
 
@@ -56,6 +58,7 @@ describe('standing orders', () => {
     access = createAccess(store.db);
     await access.syncConfigured([alice, bob, operator]);
     orders = createOrders({
+      foreign: createForeignOrders(createBackends([backend]), pino({ level: 'silent' })),
       db: store.db,
       backends: createBackends([backend]),
       targets: createTargets({ targets: [target], config: { allow: [], named: {}, inlineCredentials: false } }),

@@ -12,6 +12,7 @@ import { formsFor, requireForm } from '../forms.js';
 import type { CoreTables } from '../schema.js';
 import type { Targets } from '../targets.js';
 import { domainText } from '../values.js';
+import type { ForeignOrders } from './foreign.js';
 import { recordHistory } from './history.js';
 import { holdQueued, releaseHeld, withdrawPending } from './hold.js';
 import { lockOrders } from './live.js';
@@ -28,6 +29,7 @@ export interface OrderDependencies {
   readonly deadlineSeconds: number;
   /** Standing orders of one principal that are not ended. */
   readonly quota: (principal: string) => number;
+  readonly foreign: ForeignOrders;
   /** Woken when a backfill or an upstream request waits. */
   readonly wake: () => void;
 }
@@ -214,6 +216,8 @@ export function createOrders(deps: OrderDependencies): Orders {
       );
       return (await Promise.all(lists)).flat();
     },
+
+    foreign: (query, principal) => (isOperator(principal) ? deps.foreign.list(query) : []),
   };
 }
 

@@ -17,6 +17,7 @@ import { createTargets } from '../targets.js';
 import { type MemoryBackend, memoryBackend } from '../testing.js';
 import { runBackfillChunk } from './backfill.js';
 import { expireOrders } from './expire.js';
+import { createForeignOrders } from './foreign.js';
 import { createLiveOrders } from './live.js';
 import { createOrders } from './orders.js';
 import { reconcileUpstream } from './upstream.js';
@@ -64,6 +65,7 @@ describe('orders whose validity lies in the past', () => {
     const access = createAccess(store.db);
     await access.syncConfigured([alice]);
     orders = createOrders({
+      foreign: createForeignOrders(createBackends([backend]), pino({ level: 'silent' })),
       db: store.db,
       backends: createBackends([backend]),
       targets: createTargets({
