@@ -60,7 +60,8 @@ function readValue(shape: Shape, node: XmlNode, type: string, path: string): Val
   if (type === 'dateTime') {
     const time = /T/.test(text) ? parseTime(text) : null;
     if (time === null) throw invalid(`${path} is no dateTime`);
-    return Number(time) / 1e6;
+    // Whole milliseconds apart: nanoseconds since 1970 are more than a number holds exactly.
+    return Number(time / 1_000_000n) + Number(time % 1_000_000n) / 1e6;
   }
   if (type === 'duration') return readDuration(text, path);
   if (type === 'JobState') {

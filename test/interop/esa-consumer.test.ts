@@ -98,7 +98,7 @@ describe.skipIf(missing !== null).each(TESTED)(`%s${missing === null ? '' : ` ($
       'EsaConsumer',
       [
         ...['--base', `${host.root}/`, '--encoding', row.encoding, '--http-mode', esaMode(row.mode)],
-        ...['--timeout', '30000', '--wait', '30000', ...flags],
+        ...['--timeout', isHttp ? '10000' : '30000', '--wait', '30000', ...flags],
       ],
       ['end'],
     );
@@ -114,9 +114,14 @@ describe.skipIf(missing !== null).each(TESTED)(`%s${missing === null ? '' : ` ($
 
   const of = (events: readonly Event[], kind: string): Event[] => events.filter((event) => event.event === kind);
   const run = async (line: string, by = consumer): Promise<readonly Event[]> => {
-    const events = await by.command(line);
-    expect(of(events, 'error')).toEqual([]);
-    return events;
+    for (let tries = 1; ; tries++) {
+      const events = await by.command(line);
+      // ESA's malhttp loses messages: what was never answered is asked again.
+      const lost = of(events, 'error').some(({ exception, stage }) => exception === 'timeout' && stage === 'local');
+      if (isHttp && lost && tries < 3) continue;
+      expect(of(events, 'error')).toEqual([]);
+      return events;
+    }
   };
   const keyOf = (metadata: unknown): string => (metadata as { productRef: { key: string } }).productRef.key;
   const keys = async (line: string): Promise<string[]> =>
