@@ -28,7 +28,7 @@ const elasticsearch = z.strictObject({
   /** Off where the site does not let clients open a point in time. */
   pointInTime: z.boolean().default(true),
   /** Documents of one page. */
-  pageSize: z.int().min(10).max(10_000).default(1000),
+  pageSize: z.int().min(10).max(10_000).default(2000),
   /** For one answer. */
   timeout: duration.default(60_000),
 });
