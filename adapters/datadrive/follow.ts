@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Change, FollowRequest, FollowResult } from '../../src/gateway/backend.js';
+import { kindSince } from '../../src/gateway/numbered-feed.js';
 import { invalid } from '../../src/mpd/index.js';
 import type { DataDriveConfig } from './config.js';
 import { versionOf } from './entry.js';
@@ -160,7 +161,6 @@ async function changesOf(
     }
     const entry = byId.get(row.id);
     if (!entry) return [];
-    const kind = row.born_seq > since ? 'new' : row.content_seq > since ? 'updated' : 'touched';
-    return [{ kind, entry }];
+    return [{ kind: kindSince(row, since), entry }];
   });
 }

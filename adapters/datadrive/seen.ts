@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely';
+import { rowsAfter } from '../../src/gateway/numbered-feed.js';
 import type { FileRecord } from './entry.js';
 import type { DataDriveTables, FileTable } from './tables.js';
 
@@ -131,14 +132,6 @@ export function createSeen(db: Kysely<DataDriveTables>, backend: string): Seen {
         .execute();
       return rows.map((row) => row.id);
     },
-    changesAfter: (seq, limit) =>
-      db
-        .selectFrom('datadrive_file')
-        .selectAll()
-        .where('backend', '=', backend)
-        .where('seq', '>', seq)
-        .orderBy('seq')
-        .limit(limit)
-        .execute(),
+    changesAfter: (seq, limit) => rowsAfter(db, 'datadrive_file', backend, seq, limit),
   };
 }
