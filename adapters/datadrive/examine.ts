@@ -9,7 +9,7 @@ import { alwaysClauses } from './query.js';
 import type { EventQueue } from './queue.js';
 import { numberOf, siteField, textOf } from './record.js';
 import type { FieldKind, FieldTable } from './schema.js';
-import { type SearchClient, SearchError } from './search.js';
+import { foundIn, type SearchClient, SearchError } from './search.js';
 import type { ByteSource } from './source.js';
 
 /** What is looked at, and with what. */
@@ -112,8 +112,7 @@ async function countText(
     aggs: { types: { terms: { field: config.fields.type, size: 100 } } },
   };
   const answer = await search.search(`/${encodeURIComponent(alias)}/_search`, body, signal);
-  const { total = 0 } = answer.hits;
-  const count = typeof total === 'object' ? total.value : total;
+  const count = foundIn(answer.hits);
   const types = (answer.aggregations?.types?.buckets ?? []).map(({ key }) => String(key));
   if (types.length === 0) return `${count} files`;
   return `${count} files of ${types.length === 1 ? 'type' : 'types'} ${listed(types)}`;

@@ -1,6 +1,7 @@
 import type { Health } from '../../src/gateway/backend.js';
 import type { Index } from './list.js';
 import { alwaysClauses } from './query.js';
+import { foundIn } from './search.js';
 import type { ByteSource } from './source.js';
 
 /** Which index, alias, field and bucket resolve and which do not, for an operator. */
@@ -15,8 +16,7 @@ export async function dataDriveHealth(index: Index, bytes: ByteSource): Promise<
         if (!tables.get(alias)?.has(field)) faults.push(`alias ${alias} has no field ${field}`);
     const path = aliases.map(encodeURIComponent).join(',');
     const body = { size: 0, track_total_hits: true, query: { bool: { filter: alwaysClauses(config) } } };
-    const { total } = (await search.search(`/${path}/_search`, body, signal)).hits;
-    const count = typeof total === 'object' ? total.value : (total ?? 0);
+    const count = foundIn((await search.search(`/${path}/_search`, body, signal)).hits);
     faults.push(...(await bytes.check(signal)));
     const types = [...typesOf.values()].flat();
     const reason = `${count} files of ${types.length} object types under ${aliases.length} aliases (${aliases.join(', ')})`;

@@ -9,7 +9,7 @@ import { fieldMapOf } from './field-map.js';
 import { createHttp, fault } from './http.js';
 import { createLogin } from './login.js';
 import { type Translation, translateSearch } from './saved-search.js';
-import { createSearch } from './search.js';
+import { createSearch, foundIn } from './search.js';
 
 /** A saved search as the gateway reads it; the tree is bound to the backend's domain. */
 export interface ImportedSearch extends Translation {
@@ -48,9 +48,8 @@ export async function readSavedSearches(
       const kind = error instanceof MpdError ? error.class : 'target-down';
       throw fault(`the saved searches cannot be read from ${index}: ${error.message}`, kind, error);
     });
-  const { hits, total = hits.length } = answer.hits;
-  if ((typeof total === 'number' ? total : total.value) > hits.length)
-    throw fault(`${index} has more than ${MOST} saved searches`, 'fatal');
+  const { hits } = answer.hits;
+  if (foundIn(answer.hits) > hits.length) throw fault(`${index} has more than ${MOST} saved searches`, 'fatal');
   const found = hits.map(({ _id, _source }) => {
     const { ss_name: name, ss_owner: owner, ss_type: type, ss_query: query } = _source;
     const { tree, unsupported } = translateSearch(query, fieldMap);

@@ -1,7 +1,7 @@
 import type { Index } from './list.js';
 import { alwaysClauses, anyOf, infoOf } from './query.js';
 import { textOf, timeOf } from './record.js';
-import type { Document, Hit } from './search.js';
+import { type Document, foundIn, type Hit } from './search.js';
 
 /** Most documents that are compared for the names of one page. */
 const MOST = 10_000;
@@ -37,8 +37,7 @@ export async function olderNamesakes(
   }));
   const path = `/${current.aliases.map(encodeURIComponent).join(',')}/_search`;
   const query = { bool: { filter: [...alwaysClauses(config), anyOf(same)] } };
-  const { total = 0 } = (await search.search(path, { size: 0, track_total_hits: MOST, query }, signal)).hits;
-  const count = typeof total === 'object' ? total.value : total;
+  const count = foundIn((await search.search(path, { size: 0, track_total_hits: MOST, query }, signal)).hits);
   if (count <= [...names.values()].reduce((sum, { size }) => sum + size, 0)) return NONE;
   const body = {
     ...{ size: Math.min(count, MOST), track_total_hits: false, query },

@@ -138,6 +138,11 @@ export function createSearch(config: DataDriveConfig['elasticsearch'], http: Htt
   };
 }
 
+/** How many documents a search found, as far as it counted them: servers before 7 answer a number. */
+export function foundIn({ total = 0 }: SearchAnswer['hits']): number {
+  return typeof total === 'object' ? total.value : total;
+}
+
 /** The point in time of a page: it stays open so long again. */
 export const viewClause = (id: string): object => ({ id, keep_alive: KEEP_ALIVE });
 
