@@ -4,10 +4,10 @@ import { kindSince } from '../../src/gateway/numbered-feed.js';
 import { invalid } from '../../src/mpd/index.js';
 import type { DataDriveConfig } from './config.js';
 import { versionOf } from './entry.js';
+import type { FeedEvent } from './feed-event.js';
 import { entriesOf, findIds, type Index } from './list.js';
 import type { Poller } from './poll.js';
 import type { Seen } from './seen.js';
-import type { FeedEvent } from './socket.js';
 import type { FileTable } from './tables.js';
 
 const BATCH = 500;

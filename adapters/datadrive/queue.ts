@@ -8,7 +8,8 @@ import {
 import type { Logger } from 'pino';
 import type { Guard } from '../../src/net/guard.js';
 import type { DataDriveConfig } from './config.js';
-import { type FeedEvent, parseEvent } from './socket.js';
+import { eventOf, type FeedEvent, objectIn } from './feed-event.js';
+import { quietSleep } from './quiet.js';
 
 type Config = NonNullable<DataDriveConfig['queue']>;
 
@@ -83,7 +84,7 @@ export function createQueue(config: Config, guard: Guard): EventQueue {
           const text = `the event queue failed: ${(error as Error).message}`;
           if (told !== text) log.warn(`${text}; until it is back changes are found by polling`);
           told = text;
-          await quiet(pause, signal);
+          await quietSleep(pause, signal);
           pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
         }
       }
@@ -96,30 +97,6 @@ export function createQueue(config: Config, guard: Guard): EventQueue {
     close: () => client.destroy(),
   };
 }
-
-function quiet(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', stop);
-      resolve();
-    };
-    const timer = setTimeout(stop, milliseconds);
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
-  });
-}
-
-type Json = Readonly<Record<string, unknown>>;
-
-const objectIn = (text: string): Json | null => {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : null;
-  } catch {
-    return null;
-  }
-};
 
 /**
  * An event of the topic, raw or in the envelope of the topic, with the names of the websocket or the oldest ones (`event_type`);
@@ -135,5 +112,5 @@ export function parseMessage(text: string, removed: readonly string[]): FeedEven
   const name = message.package_dataset_event ?? message.event_type;
   if (typeof name !== 'string') return null;
   const id = message.dataset_id ?? message.ocs_dataset_id;
-  return parseEvent(JSON.stringify({ dataset_id: id, package_dataset_event: name }), removed) ?? 'hint';
+  return eventOf({ dataset_id: id, package_dataset_event: name }, removed) ?? 'hint';
 }

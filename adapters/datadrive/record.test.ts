@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { dataDriveConfig } from './config.js';
+import { parseEvent } from './feed-event.js';
 import { fieldsOf, numberOf, textOf, timeOf } from './record.js';
 import { readFields, ruleFor } from './schema.js';
-import { parseEvent } from './socket.js';
 
 const { fields: names } = dataDriveConfig({
   ...{ id: 'x', domain: [], elasticsearch: { url: 'http://localhost' }, s3: { buckets: ['b'] } },

@@ -2,13 +2,9 @@ import type { Logger } from 'pino';
 import WebSocket from 'ws';
 import type { Guard } from '../../src/net/guard.js';
 import type { DataDriveConfig } from './config.js';
+import { type FeedEvent, parseEvent } from './feed-event.js';
 import type { Login } from './login.js';
-
-/** What the feed said of a file. */
-export interface FeedEvent {
-  readonly id: string;
-  readonly removed: boolean;
-}
+import { quietSleep } from './quiet.js';
 
 interface Options {
   readonly config: NonNullable<DataDriveConfig['middleware']>;
@@ -46,15 +42,7 @@ export async function listen(options: Options): Promise<void> {
     } catch (error) {
       tell(`the event feed failed: ${(error as Error).message}`);
     }
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, pause);
-      const stop = (): void => {
-        clearTimeout(timer);
-        resolve();
-      };
-      signal.addEventListener('abort', stop, { once: true });
-      if (signal.aborted) stop();
-    });
+    await quietSleep(pause, signal);
   }
 }
 
@@ -120,18 +108,4 @@ function connection(options: Options, cookie: string, alive: () => void): Promis
       resolve({ status, reason });
     });
   });
-}
-
-/** null for upload status, error messages and whatever is no event of a file. */
-export function parseEvent(text: string, removed: readonly string[]): FeedEvent | null {
-  let message: unknown;
-  try {
-    message = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  if (typeof message !== 'object' || message === null) return null;
-  const { dataset_id: id, package_dataset_event: name } = message as Readonly<Record<string, unknown>>;
-  if (typeof id !== 'string' || id === '' || typeof name !== 'string') return null;
-  return { id, removed: removed.includes(name) };
 }
