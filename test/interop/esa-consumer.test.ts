@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Product } from '../../src/mpd/index.js';
 import { type ConsumerHost, consumerHost, RESULTS } from './consumer-hosts.js';
 import { type Event, type JavaPeer, javaMissing, startPeer } from './java-peer.js';
 import { product } from './products.js';
 import { ESA_LOSES, ESA_LOSES_TOGETHER, esaMode, type Row, rows, titleOf } from './rows.js';
+import { setUpAfterFailures, triesWith } from './tries.js';
 
 /** ESA's Java consumer at a whole gateway, and at the wire alone: every operation and error, every way to speak. */
 
@@ -82,9 +83,16 @@ const TESTED = [
   ...rows({ consumer: "ESA's consumer", provider: 'our gateway' }).filter(
     ({ mode, encoding }) => mode === 'no-response' && encoding === 'fixed',
   ),
-].map((row) => [titleOf(row), row] as const);
+];
 
-describe.skipIf(missing !== null).each(TESTED)(`%s${missing === null ? '' : ` (${missing})`}`, (_title, row: Row) => {
+for (const row of TESTED)
+  describe.skipIf(missing !== null)(
+    `${titleOf(row)}${missing === null ? '' : ` (${missing})`}`,
+    triesWith(row.transport),
+    () => suite(row),
+  );
+
+function suite(row: Row): void {
   const isHttp = row.transport === 'malhttp';
   const isGateway = row.provider === 'our gateway';
   /** Large lists and restarts are the same over all ways of a transport. */
@@ -103,25 +111,22 @@ describe.skipIf(missing !== null).each(TESTED)(`%s${missing === null ? '' : ` ($
       ['end'],
     );
 
-  beforeAll(async () => {
-    host = await consumerHost(row, isWhole ? [...some, ...many] : some.slice(0, 4));
-    consumer = await start();
-  }, 120_000);
-  afterAll(async () => {
-    await consumer?.stop();
-    await host?.close();
-  });
+  setUpAfterFailures(
+    async () => {
+      host = await consumerHost(row, isWhole ? [...some, ...many] : some.slice(0, 4));
+      consumer = await start();
+    },
+    async () => {
+      await consumer?.stop();
+      await host?.close();
+    },
+  );
 
   const of = (events: readonly Event[], kind: string): Event[] => events.filter((event) => event.event === kind);
   const run = async (line: string, by = consumer): Promise<readonly Event[]> => {
-    for (let tries = 1; ; tries++) {
-      const events = await by.command(line);
-      // ESA's malhttp loses messages: what was never answered is asked again.
-      const lost = of(events, 'error').some(({ exception, stage }) => exception === 'timeout' && stage === 'local');
-      if (isHttp && lost && tries < 3) continue;
-      expect(of(events, 'error')).toEqual([]);
-      return events;
-    }
+    const events = await by.command(line);
+    expect(of(events, 'error')).toEqual([]);
+    return events;
   };
   const keyOf = (metadata: unknown): string => (metadata as { productRef: { key: string } }).productRef.key;
   const keys = async (line: string): Promise<string[]> =>
@@ -459,4 +464,4 @@ describe.skipIf(missing !== null).each(TESTED)(`%s${missing === null ? '' : ` ($
       await again.stop();
     },
   );
-});
+}
