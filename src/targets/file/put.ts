@@ -6,9 +6,9 @@ import type { PutOptions, PutResult, SourceBody } from '../../gateway/target.js'
 import { deliveryFailed } from '../../mpd/index.js';
 import type { Directory } from './directory.js';
 import { codeOf } from './errors.js';
+import { withRegularFile } from './regular-file.js';
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 const READ_SIZE = 512 * 1024;
 
@@ -37,25 +37,14 @@ export async function putFile(
 }
 
 /** SHA-256 and size of a regular file, null when nothing (or nothing that is a regular file) has that name. */
-export async function digestFile(
+export const digestFile = (
   path: string,
   options: { readonly checksum: boolean; readonly signal: AbortSignal },
-): Promise<{ readonly bytes: number; readonly checksum: Uint8Array | null } | null> {
-  let handle: FileHandle;
-  try {
-    handle = await open(path, READ);
-  } catch (error) {
-    if (['ENOENT', 'ELOOP', 'ENXIO'].includes(codeOf(error))) return null;
-    throw error;
-  }
-  try {
-    const { size, ...stat } = await handle.stat().then((found) => ({ size: found.size, isFile: found.isFile() }));
-    if (!stat.isFile) return null;
-    return { bytes: size, checksum: options.checksum ? await digest(handle, size, options.signal) : null };
-  } finally {
-    await handle.close();
-  }
-}
+): Promise<{ readonly bytes: number; readonly checksum: Uint8Array | null } | null> =>
+  withRegularFile(path, async (handle, bytes) => ({
+    bytes,
+    checksum: options.checksum ? await digest(handle, bytes, options.signal) : null,
+  }));
 
 /** A file of that very name is an earlier try of the same worker. */
 async function createFresh(path: string): Promise<FileHandle> {
