@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync } from 'node:fs';
+import { join, relative } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -8,4 +9,20 @@ export function builtProgram(): readonly string[] {
   const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
   execFileSync(process.execPath, [compiler, '-p', join(ROOT, 'tsconfig.build.json')], { stdio: 'inherit' });
   return [join(ROOT, 'dist/src/cli/bin.js')];
+}
+
+/** Where benches are built to; one folder deep, as `dist` is, so that the mappings are found. */
+const BENCHES = join(ROOT, '.cache');
+
+/** Builds the checkout, benches and all, runs this bench from there instead, and ends with its status; does nothing when it runs there. */
+export function runBuilt(file: string): void {
+  if (!file.endsWith('.ts')) return;
+  const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
+  const options = ['--noCheck', '--declaration', 'false', '--outDir', BENCHES];
+  execFileSync(process.execPath, [compiler, '-p', join(ROOT, 'tsconfig.json'), ...options], { stdio: 'inherit' });
+  for (const path of ['bench/mal/Codec.java', 'test/interop/java'])
+    cpSync(join(ROOT, path), join(BENCHES, path), { recursive: true });
+  const built = join(BENCHES, relative(ROOT, file)).replace(/\.ts$/, '.js');
+  const { status } = spawnSync(process.execPath, [built, ...process.argv.slice(2)], { stdio: 'inherit' });
+  process.exit(status ?? 1);
 }

@@ -1,3 +1,4 @@
+import { runBuilt } from './built.js';
 import { archiveBench } from './core/archive.js';
 import { deliveryBench } from './core/delivery.js';
 import { journalBench } from './core/journal.js';
@@ -11,6 +12,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   'mal-gateway': malGatewayBench,
 };
 
+runBuilt(import.meta.filename);
 const asked = process.argv.slice(2);
 for (const name of asked) {
   if (!Object.hasOwn(benches, name)) {

@@ -9,6 +9,7 @@ import {
 } from '../../src/mal/index.js';
 import { mpdArea, mpdRegistry, OrderManagement, ProductOrderDelivery } from '../../src/mpd/index.js';
 import { javaMissing } from '../../test/interop/java-peer.js';
+import { runBuilt } from '../built.js';
 import { printTable } from '../table.js';
 import { type Provider, startEsa, startOurs } from './providers.js';
 
@@ -55,7 +56,7 @@ const consumerOf = (root: string, close: (() => Promise<void>)[]): ((service: 'o
 };
 
 async function gatewaySource({ method, size }: Kind): Promise<Source> {
-  const provider = await startOurs('gateway', 'fanout-process.ts', [method, String(COUNT), String(size)]);
+  const provider = await startOurs('gateway', 'fanout-process.js', [method, String(COUNT), String(size)]);
   return {
     ...{ name: 'gateway', provider },
     async open() {
@@ -161,6 +162,7 @@ export async function fanoutBench(): Promise<void> {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  runBuilt(import.meta.filename);
   await fanoutBench();
   process.exit(0);
 }

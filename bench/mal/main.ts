@@ -1,4 +1,5 @@
 import { loadavg } from 'node:os';
+import { runBuilt } from '../built.js';
 import { codecBench } from './codec.js';
 import { notifyBench } from './notify.js';
 import { pauseBench } from './pauses.js';
@@ -11,6 +12,7 @@ import { requestBench } from './requests.js';
  *     npx tsx bench/mal/main.ts [requests|archive|codec|notify|pauses …] [seconds per measurement]
  */
 
+runBuilt(import.meta.filename);
 const SECONDS = Number(process.argv.slice(2).find((word) => Number(word) > 0) ?? 1);
 const asked = process.argv.slice(2).filter((word) => !(Number(word) > 0));
 

@@ -39,14 +39,14 @@ export async function startEsa(): Promise<Provider> {
 }
 
 /** Our MAL stack with handlers that keep the products in memory: what the wire costs, without a gateway. */
-export const startStack = (): Promise<Provider> => startOurs('our stack', 'provider.ts', BULK);
+export const startStack = (): Promise<Provider> => startOurs('our stack', 'provider.js', BULK);
 
 /** A whole gateway whose backend keeps the products in memory. */
-export const startGateway = (bulk = BULK): Promise<Provider> => startOurs('gateway', 'gateway-process.ts', bulk);
+export const startGateway = (bulk = BULK): Promise<Provider> => startOurs('gateway', 'gateway-process.js', bulk);
 
 /** A whole gateway whose products are files, found by an index in PostgreSQL. */
 export async function startArchive(): Promise<Provider> {
-  const provider = await startOurs('gateway, archive', 'gateway-process.ts', ['archive', ...BULK]);
+  const provider = await startOurs('gateway, archive', 'gateway-process.js', ['archive', ...BULK]);
   return {
     ...provider,
     filter: (type) => ({ ...NOTHING_ASKED, domain: ['peer', 'bulk', type] }),
@@ -54,9 +54,14 @@ export async function startArchive(): Promise<Provider> {
   };
 }
 
+/** `MPD_BENCH_PROFILE=FOLDER`: each process of ours leaves a processor profile there. */
+const folder = process.env.MPD_BENCH_PROFILE;
+const PROFILE = folder === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', folder];
+
+/** A script of this folder, as it was built. */
 export async function startOurs(name: string, file: string, args: readonly string[]): Promise<Provider> {
   const path = fileURLToPath(new URL(`./${file}`, import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', path, ...args]);
+  const child = spawn(process.execPath, [...PROFILE, path, ...args]);
   const lines = providerOf(name, child, '');
   return { ...lines, root: await lines.line() };
 }
