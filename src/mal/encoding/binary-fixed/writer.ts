@@ -1,17 +1,12 @@
-import { NO_BYTES, Sink } from '../bytes.js';
+import { ByteWriter } from '../byte-writer.js';
 import { dayOf, msOfDay, picosecondsOf, timeToMs } from '../cds.js';
 import { durationToSeconds } from '../duration.js';
-import type { Fragment, Mark, WireTypeId, Writer } from '../encoding.js';
+import type { WireTypeId, Writer } from '../encoding.js';
 import { checkBigint, checkNumber } from '../ranges.js';
 
 /** Everything big endian in its full width. */
-export class FixedWriter implements Writer {
+export class FixedWriter extends ByteWriter implements Writer {
   readonly encodingId = 0;
-  private readonly sink: Sink;
-
-  constructor(size?: number) {
-    this.sink = new Sink(size);
-  }
 
   /** Begins anew in the same memory: what `finish` gave is overwritten. */
   rewind(): void {
@@ -96,18 +91,5 @@ export class FixedWriter implements Writer {
     const buffer = this.room(8);
     buffer.writeUInt32BE(id.high, this.sink.position - 8);
     buffer.writeUInt32BE(id.low, this.sink.position - 4);
-  }
-  mark(): Mark {
-    return { bytes: this.sink.length, flags: 0 };
-  }
-  since(mark: Mark): Fragment | null {
-    const bytes = this.sink.copyFrom(mark.bytes);
-    return bytes && { bytes, flags: NO_BYTES, flagCount: 0 };
-  }
-  splice({ bytes }: Fragment): void {
-    this.sink.append(bytes);
-  }
-  finish(): Uint8Array[] {
-    return this.sink.finish();
   }
 }

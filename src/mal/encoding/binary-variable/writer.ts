@@ -1,20 +1,15 @@
-import { NO_BYTES, Sink } from '../bytes.js';
+import { ByteWriter } from '../byte-writer.js';
 import { dayOf, msOfDay, picosecondsOf, timeToMs } from '../cds.js';
 import { durationToSeconds } from '../duration.js';
-import type { Fragment, Mark, WireTypeId, Writer } from '../encoding.js';
+import type { WireTypeId, Writer } from '../encoding.js';
 import { checkBigint, checkNumber } from '../ranges.js';
 import { zigzag32, zigzag64 } from '../varint.js';
 
 const scratch = new DataView(new ArrayBuffer(8));
 
 /** Integers, lengths and the bits of floats as base-128 integers; single octets and times as they are. */
-export class VariableWriter implements Writer {
+export class VariableWriter extends ByteWriter implements Writer {
   readonly encodingId: number = 1;
-  protected readonly sink: Sink;
-
-  constructor(size?: number) {
-    this.sink = new Sink(size);
-  }
 
   flag(value: boolean): void {
     this.byte(value ? 1 : 0);
@@ -100,19 +95,6 @@ export class VariableWriter implements Writer {
   }
   typeId(id: WireTypeId): void {
     this.sink.append(id.varint);
-  }
-  mark(): Mark {
-    return { bytes: this.sink.length, flags: 0 };
-  }
-  since(mark: Mark): Fragment | null {
-    const bytes = this.sink.copyFrom(mark.bytes);
-    return bytes && { bytes, flags: NO_BYTES, flagCount: 0 };
-  }
-  splice({ bytes }: Fragment): void {
-    this.sink.append(bytes);
-  }
-  finish(): Uint8Array[] {
-    return this.sink.finish();
   }
 
   protected byte(value: number): void {
