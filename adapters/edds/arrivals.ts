@@ -5,7 +5,7 @@ import type { OrderPlace } from '../../src/gateway/placement.js';
 import { MpdError } from '../../src/mpd/index.js';
 import type { CachedFile, FileCache } from './cache.js';
 import type { ProductRow } from './entry.js';
-import type { JobRow } from './orders.js';
+import type { JobRow } from './job.js';
 import { partKey, type StoredPart } from './parts.js';
 import type { Placing } from './placing.js';
 import type { EddsTables } from './tables.js';

@@ -9,7 +9,7 @@ import type { CachedFile, FileCache } from './cache.js';
 import type { EddsIndex } from './catalogue.js';
 import type { ProductRow } from './entry.js';
 import { means } from './fault.js';
-import type { JobRow } from './orders.js';
+import { type JobRow, plannedJob } from './job.js';
 import { collectPackets, repeated, without } from './overlap.js';
 import { fetchPart, partKey, type StoredPart } from './parts.js';
 import { cutPast, endPast, ordersOfOpenPast, pastTimes } from './past.js';
@@ -121,28 +121,11 @@ export function jobKeeper(options: JobsOptions) {
   };
 
   /** What was created between two streams, or between the order and the start of its stream. */
-  const planFill = async (trx: Kysely<EddsTables>, job: JobRow, end: bigint): Promise<void> => {
-    await trx
+  const planFill = (trx: Kysely<EddsTables>, job: JobRow, end: bigint) =>
+    trx
       .insertInto('edds_job')
-      .values({
-        backend,
-        selection: job.selection,
-        purpose: 'fill',
-        name: requestName(),
-        orders: JSON.stringify(job.orders),
-        begin_ns: job.covered_ns,
-        end_ns: end,
-        submitted_ns: null,
-        request_id: null,
-        state: 'planned',
-        details: '{}',
-        parts: 0,
-        covered_ns: job.covered_ns,
-        done: false,
-        made_for: job.made_for,
-      })
+      .values(plannedJob({ ...job, purpose: 'fill', begin_ns: job.covered_ns, end_ns: end }))
       .execute();
-  };
 
   /** The file of a part, wherever it is to be had. */
   const fileOf = async (row: ProductRow, signal: AbortSignal): Promise<CachedFile | null> => {
@@ -330,7 +313,7 @@ export function jobKeeper(options: JobsOptions) {
           status.state === 'done' &&
           current.parts === 0 &&
           service.profile.whenEmpty === 'part';
-        if (job.state === 'ending' && !mustHavePart) await finish(current, row, status.state);
+        if (job.state === 'ending' && !mustHavePart) await finish(current, status.state);
         else await update(current, { state: 'ending' });
         return;
       }
@@ -360,7 +343,7 @@ export function jobKeeper(options: JobsOptions) {
   };
 
   /** A job that has ended. While orders want its data another takes its place, from where it stopped. */
-  const finish = async (job: JobRow, row: ProductRow, state: string): Promise<void> => {
+  const finish = async (job: JobRow, state: string): Promise<void> => {
     await db.transaction().execute(async (trx) => {
       const now = await trx
         .selectFrom('edds_job')
@@ -380,14 +363,9 @@ export function jobKeeper(options: JobsOptions) {
         return;
       }
       if (job.purpose === 'past') {
-        const { id: _, elements: __, ...rest } = now;
         await trx
           .insertInto('edds_job')
-          .values({
-            ...rest,
-            ...{ name: requestName(), orders: JSON.stringify(now.orders), details: JSON.stringify(now.details) },
-            ...{ submitted_ns: null, request_id: null, state: 'planned', parts: 0, done: false },
-          })
+          .values({ ...plannedJob(now), details: JSON.stringify(now.details) })
           .execute();
         retries.failed(job);
         return;
@@ -397,23 +375,7 @@ export function jobKeeper(options: JobsOptions) {
       const covered = now.covered_ns - overlap > now.begin_ns ? now.covered_ns - overlap : now.begin_ns;
       await trx
         .insertInto('edds_job')
-        .values({
-          backend,
-          selection: row.key,
-          purpose: job.purpose,
-          name: requestName(),
-          orders: JSON.stringify(now.orders),
-          begin_ns: covered,
-          end_ns: now.end_ns,
-          submitted_ns: null,
-          request_id: null,
-          state: 'planned',
-          details: '{}',
-          parts: 0,
-          covered_ns: covered,
-          done: false,
-          made_for: now.made_for,
-        })
+        .values(plannedJob({ ...now, begin_ns: covered, covered_ns: covered }))
         .execute();
     });
   };
@@ -454,7 +416,7 @@ export function jobKeeper(options: JobsOptions) {
     try {
       await follow(job, row, signal);
     } catch (error) {
-      if (means(error, 'unknownRequest')) return finish(job, row, 'unknown');
+      if (means(error, 'unknownRequest')) return finish(job, 'unknown');
       if (isMpdError(error) && /is not the one that the gateway sent/.test(error.message)) {
         await update(job, { request_id: null, state: 'planned' });
         return;

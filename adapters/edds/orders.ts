@@ -1,18 +1,16 @@
-import { type Kysely, type Selectable, sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Upstream, UpstreamJob, UpstreamOrder, UpstreamStatus } from '../../src/gateway/backend.js';
 import { compileTree, type FilterTree } from '../../src/mpd/filter/index.js';
 import { invalid, MpdError, orderFailed, unknown } from '../../src/mpd/index.js';
 import { withRetry } from '../../src/store/index.js';
 import type { EddsIndex } from './catalogue.js';
 import { type EntryContext, entryOf, iso, type ProductRow } from './entry.js';
+import { type JobRow, plannedJob } from './job.js';
 import { pastTimes, pastWindow, planPast, requestsFor } from './past.js';
 import type { Placing } from './placing.js';
 import { ruleOf } from './request.js';
 import type { EddsService } from './service.js';
-import { requestName } from './submit.js';
-import type { EddsTables, JobTable } from './tables.js';
-
-export type JobRow = Selectable<JobTable>;
+import type { EddsTables } from './tables.js';
 
 export interface UpstreamOptions {
   readonly db: Kysely<EddsTables>;
@@ -150,23 +148,17 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
             const { rule } = ruleOf(service.profile, row);
             job = await trx
               .insertInto('edds_job')
-              .values({
-                backend,
-                selection: row.key,
-                purpose: rule.stream === undefined ? 'schedule' : 'stream',
-                name: requestName(),
-                orders: JSON.stringify([id]),
-                begin_ns: begin,
-                end_ns: null,
-                submitted_ns: null,
-                request_id: null,
-                state: 'planned',
-                details: '{}',
-                parts: 0,
-                covered_ns: begin,
-                done: false,
-                made_for: places ? id : null,
-              })
+              .values(
+                plannedJob({
+                  backend,
+                  selection: row.key,
+                  purpose: rule.stream === undefined ? 'schedule' : 'stream',
+                  orders: [id],
+                  begin_ns: begin,
+                  end_ns: null,
+                  made_for: places ? id : null,
+                }),
+              )
               .returningAll()
               .executeTakeFirstOrThrow();
           } else if (!job.orders.includes(id)) {

@@ -5,7 +5,7 @@ import type { UpstreamOrder } from '../../src/gateway/backend.js';
 import { isMpdError } from '../../src/mpd/index.js';
 import type { TestStore } from '../../src/store/testing.js';
 import type { ProductRow } from './entry.js';
-import type { JobRow } from './orders.js';
+import type { JobRow } from './job.js';
 import { besidePast, cutPast, pastTimes, pastWindow, requestsFor } from './past.js';
 import type { EddsTables } from './tables.js';
 import { BEGIN, eddsStore, type OpenedEdds, openEdds, openSimulator } from './testing.js';

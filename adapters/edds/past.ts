@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { TimeWindow } from '../../src/mpd/index.js';
 import type { ProductRow } from './entry.js';
-import type { JobRow } from './orders.js';
+import { type JobRow, plannedJob } from './job.js';
 import { requestName } from './submit.js';
 import type { EddsTables } from './tables.js';
 
@@ -81,11 +81,12 @@ export async function planPast(
   }
   await trx
     .insertInto('edds_job')
-    .values({
-      ...{ backend, selection: row.key, purpose: 'past', name: requestName(), orders: JSON.stringify([order.id]) },
-      ...{ begin_ns: begin, end_ns: end, submitted_ns: null, request_id: null, state: 'planned', details: '{}' },
-      ...{ parts: 0, covered_ns: covered, done: false, follows, joined_ns: stream && !open ? till : null },
-    })
+    .values(
+      plannedJob({
+        ...{ backend, selection: row.key, purpose: 'past', orders: [order.id], begin_ns: begin, end_ns: end },
+        ...{ covered_ns: covered, follows, joined_ns: stream && !open ? till : null },
+      }),
+    )
     .execute();
   return true;
 }

@@ -4,7 +4,7 @@ import { elementTime, type ResponseElement } from '../../src/formats/edds-respon
 import { decodeHeader, ScosError } from '../../src/formats/scos2000/index.js';
 import type { CachedFile } from './cache.js';
 import type { ProductRow } from './entry.js';
-import type { JobRow } from './orders.js';
+import type { JobRow } from './job.js';
 import { collectPackets, eachElement, elementKey, ordinalsOf } from './overlap.js';
 import type { StoredPart } from './parts.js';
 import { besidePast } from './past.js';
