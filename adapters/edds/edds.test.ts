@@ -548,7 +548,6 @@ describe('what goes wrong on the way to EDDS', () => {
       const listed = await openEdds(store, simulator, { id: 'n' });
       await listed.backend.follow({ cursor: null, interest: null }, { signal: AbortSignal.timeout(20_000) });
       const [entry] = await listAll(listed.backend, { content: WINDOW, filter: hour('PktTmRaw') });
-      await listed.close();
       const denied = await openEdds(store, simulator, { id: 'n', mission: 'MARS', catalogue: 3_600_000 });
       await expect(bytesOf(denied.backend, entry!)).rejects.toSatisfy(
         (error) =>
@@ -557,6 +556,7 @@ describe('what goes wrong on the way to EDDS', () => {
           (error.cause as Error).message === 'domain MARS is not granted',
       );
       await denied.close();
+      await listed.close();
     } finally {
       await opened.close();
     }
