@@ -7,6 +7,7 @@ import { isMpdError, MpdError } from '../../src/mpd/index.js';
 import type { Arrivals, ArrivedPart } from './arrivals.js';
 import type { CachedFile, FileCache } from './cache.js';
 import type { EddsIndex } from './catalogue.js';
+import { nsOf } from './duration.js';
 import type { ProductRow } from './entry.js';
 import { means } from './fault.js';
 import { type JobRow, plannedJob } from './job.js';
@@ -44,8 +45,6 @@ export interface JobsOptions {
   readonly placing: Placing;
   readonly arrivals: Arrivals;
 }
-
-const MS = 1_000_000n;
 
 /**
  * Carries the jobs of standing orders along: submits what is planned, takes every new part, renews what ended while it is
@@ -141,9 +140,9 @@ export function jobKeeper(options: JobsOptions) {
 
   const meeting = seam({
     ...{ db, backend, clock, log, fileOf },
-    overlap: BigInt(Math.trunc(options.overlap)) * MS,
+    overlap: nsOf(options.overlap),
     partSeconds: options.partSeconds,
-    lag: BigInt(Math.trunc(options.lag)) * MS,
+    lag: nsOf(options.lag),
   });
   const retries = backOff(clock);
   /** Parts of the past that the stream after them has to come up to. */
@@ -331,7 +330,7 @@ export function jobKeeper(options: JobsOptions) {
 
   /** Whether the files of a recurring request's run are missing at the target: where every run leaves one, that can be told. */
   const lacksRun = (job: JobRow): boolean => {
-    const waits = BigInt(Math.trunc(options.period + options.arrival)) * MS;
+    const waits = nsOf(options.period + options.arrival);
     return job.purpose === 'schedule' && service.profile.whenEmpty === 'part' && clock() > job.covered_ns + waits;
   };
 
@@ -371,7 +370,7 @@ export function jobKeeper(options: JobsOptions) {
         return;
       }
       // A stream's last part says only about when it was closed: what lies around that is fetched again and compared.
-      const overlap = job.purpose === 'stream' && now.parts > 0 ? BigInt(Math.trunc(options.overlap)) * MS : 0n;
+      const overlap = job.purpose === 'stream' && now.parts > 0 ? nsOf(options.overlap) : 0n;
       const covered = now.covered_ns - overlap > now.begin_ns ? now.covered_ns - overlap : now.begin_ns;
       await trx
         .insertInto('edds_job')
@@ -486,7 +485,7 @@ function batchTimes(job: JobRow, { creation, filing }: TypeRule, period: number)
   }
   if (job.purpose === 'past') return { ...pastTimes(job), ...(filing !== undefined && { timeField: filing }) };
   return {
-    scheduleStart: formatMillis(job.begin_ns + BigInt(Math.trunc(period)) * MS),
+    scheduleStart: formatMillis(job.begin_ns + nsOf(period)),
     schedulePeriod: `PT${period / 1000}S`,
   };
 }
@@ -498,17 +497,17 @@ function startOf(
   covered: bigint,
   { partSeconds, period, lag }: Pick<JobsOptions, 'partSeconds' | 'period' | 'lag'>,
 ): bigint {
-  if (job.purpose === 'schedule') return covered - BigInt(Math.trunc(period)) * MS;
+  if (job.purpose === 'schedule') return covered - nsOf(period);
   if (job.purpose === 'fill') return job.begin_ns;
-  const recent = made - 2000n * BigInt(partSeconds) * MS;
-  return (recent > job.covered_ns ? recent : job.covered_ns) - BigInt(Math.trunc(lag)) * MS;
+  const recent = made - 2n * nsOf(partSeconds * 1000);
+  return (recent > job.covered_ns ? recent : job.covered_ns) - nsOf(lag);
 }
 
 /** Up to where data are here once a part made at this time is. */
 function coveredBy(job: JobRow, made: bigint, period: number): bigint {
   if (job.purpose === 'fill' || job.purpose === 'past') return job.covered_ns;
   if (job.purpose === 'stream') return made > job.covered_ns ? made : job.covered_ns;
-  const ns = BigInt(Math.trunc(period)) * MS;
+  const ns = nsOf(period);
   const runs = (made - job.begin_ns + ns / 2n) / ns;
   const covered = job.begin_ns + runs * ns;
   return covered > job.covered_ns ? covered : job.covered_ns;

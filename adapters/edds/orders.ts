@@ -1,9 +1,11 @@
 import { type Kysely, sql } from 'kysely';
 import type { Upstream, UpstreamJob, UpstreamOrder, UpstreamStatus } from '../../src/gateway/backend.js';
+import { floorToMs } from '../../src/mal/index.js';
 import { compileTree, type FilterTree } from '../../src/mpd/filter/index.js';
 import { invalid, MpdError, orderFailed, unknown } from '../../src/mpd/index.js';
 import { withRetry } from '../../src/store/index.js';
 import type { EddsIndex } from './catalogue.js';
+import { nsOf } from './duration.js';
 import { type EntryContext, entryOf, iso, type ProductRow } from './entry.js';
 import { type JobRow, plannedJob } from './job.js';
 import { pastTimes, pastWindow, planPast, requestsFor } from './past.js';
@@ -53,14 +55,12 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
   /** Whether a stream or recurring request has brought all up to this time. */
   const hasCome = (job: JobRow, until: bigint | null): boolean => {
     if (until === null || job.purpose === 'past' || job.purpose === 'fill') return false;
-    const lag = BigInt(Math.trunc(options.lag)) * 1_000_000n;
+    const lag = nsOf(options.lag);
     // A run of a recurring request leaves a part also when it found nothing, and says exactly how far it went.
     if (job.purpose === 'schedule' && job.covered_ns >= until) return true;
     if (job.purpose === 'schedule' && service.profile.whenEmpty === 'part') return false;
     const span = job.purpose === 'stream' ? options.partSeconds * 1000 : options.period;
-    return (
-      job.covered_ns >= until + lag || (job.looked_ns ?? 0n) >= until + 2_000_000n * BigInt(Math.trunc(span)) + lag
-    );
+    return job.covered_ns >= until + lag || (job.looked_ns ?? 0n) >= until + 2n * nsOf(span) + lag;
   };
 
   const wantedBy = async (filter: FilterTree | null): Promise<readonly ProductRow[]> =>
@@ -88,7 +88,7 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
     async ensure(order: UpstreamOrder): Promise<string> {
       const id = String(order.orderId);
       const { validity } = order;
-      const now = (clock() / 1_000_000n) * 1_000_000n;
+      const now = floorToMs(clock());
       if (validity !== null && validity.start > now) return `order-${id}`;
       const wanted = await wantedBy(order.filter);
       if (order.readsPast && wanted.length === 0) await requireCatalogue(db, backend);
@@ -141,7 +141,7 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
           );
         }
         // An order that was submitted before its validity began wants all from there on.
-        const begin = past === null && validity !== null ? (validity.start / 1_000_000n) * 1_000_000n : now;
+        const begin = past === null && validity !== null ? floorToMs(validity.start) : now;
         for (const row of wanted) {
           let job = bySelection.get(row.key);
           if (job === undefined) {

@@ -1,11 +1,11 @@
 import { type Kysely, sql } from 'kysely';
+import { ceilToMs, floorToMs } from '../../src/mal/index.js';
 import type { TimeWindow } from '../../src/mpd/index.js';
+import { nsOf } from './duration.js';
 import type { ProductRow } from './entry.js';
 import { type JobRow, plannedJob } from './job.js';
 import { requestName } from './submit.js';
 import type { EddsTables } from './tables.js';
-
-const MS = 1_000_000n;
 
 /** What an order wants of the past. */
 export interface PastOrder {
@@ -30,7 +30,7 @@ export function pastWindow(
 
 /** How many requests of at most `longest` ms a window needs. */
 export const requestsFor = (window: { readonly begin: bigint; readonly end: bigint }, longest: number): number =>
-  Number((window.end - window.begin - 1n) / (BigInt(Math.trunc(longest)) * MS)) + 1;
+  Number((window.end - window.begin - 1n) / nsOf(longest)) + 1;
 
 /**
  * Plans, once for each order and selection, the request for what lies before the order came to the present. `present`: the
@@ -140,8 +140,7 @@ export async function endPast(trx: Kysely<EddsTables>, job: JobRow, startedAt: b
 
 /** Cuts a request that is longer than EDDS allows: it keeps the first stretch, another one takes the rest. */
 export async function cutPast(db: Kysely<EddsTables>, job: JobRow, longest: number): Promise<JobRow> {
-  const most = BigInt(Math.trunc(longest)) * MS;
-  const cut = ((job.begin_ns + most) / MS) * MS;
+  const cut = floorToMs(job.begin_ns + nsOf(longest));
   if (job.end_ns === null || job.end_ns <= cut || cut <= job.begin_ns) return job;
   const { id, ...rest } = job;
   await db.transaction().execute(async (trx) => {
@@ -163,8 +162,8 @@ export async function cutPast(db: Kysely<EddsTables>, job: JobRow, longest: numb
 export const pastTimes = (
   job: Pick<JobRow, 'begin_ns' | 'end_ns'>,
 ): { readonly begin: bigint; readonly end: bigint } => ({
-  begin: (job.begin_ns / MS) * MS,
-  end: ((job.end_ns! + MS - 1n) / MS) * MS,
+  begin: floorToMs(job.begin_ns),
+  end: ceilToMs(job.end_ns!),
 });
 
 /** Whether a time is only there because requests are in whole milliseconds. */

@@ -1,3 +1,4 @@
+import { floorToMs, NS_PER_MS } from '../../src/mal/index.js';
 import type { TimeWindow } from '../../src/mpd/index.js';
 import type { ProductRow } from './entry.js';
 import type { Neutral } from './service.js';
@@ -27,6 +28,5 @@ export function filterOf(rule: TypeRule, row: ProductRow): Neutral {
 
 /** The window of a virtual product as a request: both ends included here, [begin, end) there, in milliseconds. */
 export function windowOf({ start, end }: TimeWindow): { readonly begin: bigint; readonly end: bigint } {
-  const millis = 1_000_000n;
-  return { begin: (start / millis) * millis, end: (end / millis + 1n) * millis };
+  return { begin: floorToMs(start), end: floorToMs(end) + NS_PER_MS };
 }

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { elementTime, type ResponseElement } from '../../src/formats/edds-response/index.js';
 import { decodeHeader, ScosError } from '../../src/formats/scos2000/index.js';
 import type { CachedFile } from './cache.js';
+import { nsOf } from './duration.js';
 import type { ProductRow } from './entry.js';
 import type { JobRow } from './job.js';
 import { collectPackets, eachElement, elementKey, ordinalsOf } from './overlap.js';
@@ -22,8 +23,6 @@ export interface SeamOptions {
   readonly lag: bigint;
   readonly fileOf: (row: ProductRow, signal: AbortSignal) => Promise<CachedFile | null>;
 }
-
-const SECOND = 1_000_000_000n;
 
 /**
  * Where a request for the past and the stream after it meet. A request selects by filing time and a stream brings what arrives,
@@ -50,7 +49,7 @@ export function seam(options: SeamOptions) {
       .where(sql<boolean>`orders ?| ${[...job.orders]}::text[]`)
       .execute();
     if (open.some(({ purpose }) => purpose === 'fill')) return false;
-    const part = BigInt(options.partSeconds) * SECOND;
+    const part = nsOf(options.partSeconds * 1000);
     const seen = madeAt.get(job.id) ?? clock();
     madeAt.set(job.id, seen);
     return open.every(({ id, covered_ns, looked_ns }) => {
@@ -73,7 +72,7 @@ export function seam(options: SeamOptions) {
 
   const partsOf = async (job: JobRow, on: boolean): Promise<ProductRow[]> => {
     const { joined_ns: joined } = job;
-    const last = joined! + overlap + 2n * BigInt(options.partSeconds) * SECOND + options.lag;
+    const last = joined! + overlap + 2n * nsOf(options.partSeconds * 1000) + options.lag;
     let query = db
       .selectFrom('edds_product as p')
       .innerJoin('edds_job as j', (join) =>

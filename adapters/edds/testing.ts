@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { type EddsSimulator, type EddsSimulatorOptions, startEddsSimulator } from '../../simulators/edds/index.js';
 import type { Backend, BackendDependencies } from '../../src/gateway/backend.js';
+import { fromMs } from '../../src/mal/index.js';
 import { createGuard } from '../../src/net/guard.js';
 import { type Store, storeMigrations } from '../../src/store/index.js';
 import { type TestStore, testStore } from '../../src/store/testing.js';
@@ -177,7 +178,7 @@ export async function openEdds(
       store: store as Store,
       guard,
       log: pino({ level: process.env.EDDS_LOG ?? 'silent' }),
-      clock: () => BigInt(Date.now()) * 1_000_000n,
+      clock: () => fromMs(Date.now()),
       ...more,
     },
   );
