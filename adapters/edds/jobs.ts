@@ -19,7 +19,7 @@ import { filterOf, ruleOf } from './request.js';
 import { seam } from './seam.js';
 import type { EddsService, JobStatus, Neutral } from './service.js';
 import type { TypeRule } from './site.js';
-import { requestName, type Submission, type Submitter } from './submit.js';
+import { ForeignRequest, requestName, type Submission, type Submitter } from './submit.js';
 import type { EddsTables } from './tables.js';
 
 export interface JobsOptions {
@@ -416,7 +416,7 @@ export function jobKeeper(options: JobsOptions) {
       await follow(job, row, signal);
     } catch (error) {
       if (means(error, 'unknownRequest')) return finish(job, 'unknown');
-      if (isMpdError(error) && /is not the one that the gateway sent/.test(error.message)) {
+      if (error instanceof ForeignRequest) {
         await update(job, { request_id: null, state: 'planned' });
         return;
       }

@@ -6,12 +6,12 @@ import {
   responseReader,
   responseWriter,
 } from '../../src/formats/edds-response/index.js';
-import { isMpdError, MpdError } from '../../src/mpd/index.js';
+import { MpdError } from '../../src/mpd/index.js';
 import type { FileCache, Receiver } from './cache.js';
 import { gate } from './gate.js';
 import { fetchParts, type StoredPart } from './parts.js';
 import type { EddsService, JobStatus, Neutral } from './service.js';
-import { requestName, type Submitter } from './submit.js';
+import { ForeignRequest, requestName, type Submitter } from './submit.js';
 
 export interface RetrieverOptions {
   readonly service: EddsService;
@@ -74,8 +74,7 @@ export function retriever(options: RetrieverOptions) {
             return;
           } catch (error) {
             // Somebody else's request was taken for ours: nothing was handed on yet.
-            const mistaken =
-              isMpdError(error) && taken === 0 && /is not the one that the gateway sent/.test(error.message);
+            const mistaken = error instanceof ForeignRequest && taken === 0;
             if (!mistaken || attempt >= 3) throw error;
           }
         }

@@ -22,6 +22,13 @@ export interface Submission {
   readonly sentAt: bigint | null;
 }
 
+/** A file shows that the request it belongs to was sent by somebody else. */
+export class ForeignRequest extends MpdError {
+  constructor(requestId: string) {
+    super('Internal', { class: 'retry', message: `request ${requestId} is not the one that the gateway sent` });
+  }
+}
+
 /** A name that no other request has. */
 export const requestName = (): string => `mpd-${randomBytes(6).toString('hex')}`;
 
@@ -86,16 +93,13 @@ export function submitter(service: EddsService, clock: () => bigint, known: (req
       }, signal);
     },
 
-    /** Fails with class `retry` when a file shows that the request it belongs to is not the one of this name. */
+    /** @throws ForeignRequest when a file shows that the request it belongs to is not the one of this name */
     verify(requestId: string, name: string, fileName: string): void {
       const parsed = parseFileName(fileName);
       if (parsed === null || parsed.prefix === `${name}.`) return;
       foreign.add(requestId);
       own.delete(requestId);
-      throw new MpdError('Internal', {
-        class: 'retry',
-        message: `request ${requestId} is not the one that the gateway sent`,
-      });
+      throw new ForeignRequest(requestId);
     },
   };
 }
