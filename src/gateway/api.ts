@@ -80,6 +80,8 @@ export interface Catalogue {
     },
     principal: Principal,
   ): Promise<{ entry: Entry; body: Body }>;
+  /** The body of a product that an event tells of, of that revision; the backend is not asked for the product first. */
+  body(told: Told, options: { readonly signal: AbortSignal }, principal: Principal): Promise<Body>;
   /** Forms in which a product may be had beside as it came. */
   forms(entry: Entry): readonly Form[];
   /** One level of the folder view: sub-folders and the products in this folder, by prefix. */
@@ -337,10 +339,12 @@ export interface GatewayEvent {
   readonly payload: Readonly<Record<string, unknown>>;
   /** Present for `product`, `delivered`, `failed`, `available`. */
   readonly metadata: ProductMetadata | null;
-  /** Of that product; for use inside the gateway. */
-  readonly revision?: string | null;
-  readonly path?: string | null;
+  /** That product; for use inside the gateway. */
+  readonly entry?: Told | null;
 }
+
+/** A product as an event tells of it, maybe long after. */
+export type Told = Pick<Entry, 'metadata' | 'revision' | 'path'>;
 
 export interface EventQuery {
   /** null = from now on. */

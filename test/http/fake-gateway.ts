@@ -178,6 +178,7 @@ export function fakeGateway(entries: readonly Entry[] = []): FakeGateway {
         }
         return { entry, body: gateway.body(entry, offset, signal) };
       },
+      body: async ({ metadata }, { signal }) => gateway.body(find(metadata.productRef), 0, signal),
       folders: async (path) => ({ path, folders: ['a', 'b c'], entries: held, next: null }),
     },
     filters: {

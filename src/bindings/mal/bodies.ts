@@ -1,4 +1,5 @@
-import type { Catalogue, Principal } from '../../gateway/api.js';
+import type { Catalogue, Principal, Told } from '../../gateway/api.js';
+import type { Entry } from '../../gateway/backend.js';
 import { formatObjectRef } from '../../mal/index.js';
 import { isMpdError, MpdError, type ProductMetadata, unknown } from '../../mpd/index.js';
 import type { Budget } from './budget.js';
@@ -9,30 +10,34 @@ export interface HeldBody {
   readonly release: () => void;
 }
 
+export type Known = { readonly entry: Entry } | { readonly told: Told };
+
 export interface BodyReader {
   readonly limit: number;
   /**
    * The whole body of a product, of this revision.
+   * @param known as the catalogue just gave it (`entry`), or an event some time ago (`told`)
    * @throws MpdError Too Many above the limit, Unknown when the product has changed, what the backend says
    */
-  read(
-    metadata: ProductMetadata,
-    revision: string | null,
-    principal: Principal,
-    signal: AbortSignal,
-    index?: number,
-  ): Promise<HeldBody>;
+  read(known: Known, principal: Principal, signal: AbortSignal, index?: number): Promise<HeldBody>;
 }
 
-export function createBodyReader(catalogue: Pick<Catalogue, 'open'>, budget: Budget, limit: number): BodyReader {
+export function createBodyReader(
+  catalogue: Pick<Catalogue, 'body' | 'open'>,
+  budget: Budget,
+  limit: number,
+): BodyReader {
   return {
     limit,
-    async read(metadata, revision, principal, signal, index) {
+    async read(known, principal, signal, index) {
+      const { metadata, revision } = 'entry' in known ? known.entry : known.told;
       const told = metadata.fileMetadata === null ? null : Number(metadata.fileMetadata.fileSize);
       const release = await budget.take(Math.min(told ?? limit, limit), signal);
       try {
-        const ref = metadata.productRef;
-        const { body } = await catalogue.open(ref, { revision, offset: 0, signal }, principal);
+        const body =
+          'told' in known
+            ? await catalogue.body(known.told, { signal }, principal)
+            : (await catalogue.open(metadata.productRef, { revision, offset: 0, signal, ...known }, principal)).body;
         const chunks: Uint8Array[] = [];
         let size = 0;
         for await (const chunk of body.stream) {

@@ -15,19 +15,32 @@ export function createBudget(bytes: number): Budget {
   const line: Waiting[] = [];
   let taken = 0;
 
+  const fits = (wanted: number): boolean => taken === 0 || taken + wanted <= bytes;
+
+  function hold(wanted: number): () => void {
+    taken += wanted;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      taken -= wanted;
+      serve();
+    };
+  }
+
   function serve(): void {
     for (let first = line[0]; first !== undefined; first = line[0]) {
-      if (taken > 0 && taken + first.bytes > bytes) return;
+      if (!fits(first.bytes)) return;
       line.shift();
-      taken += first.bytes;
       first.grant();
     }
   }
 
   return {
-    take(wanted, signal) {
+    async take(wanted, signal) {
+      signal.throwIfAborted();
+      if (line.length === 0 && fits(wanted)) return hold(wanted);
       return new Promise((resolve, reject) => {
-        if (signal.aborted) return reject(signal.reason);
         const abort = (): void => {
           line.splice(line.indexOf(waiting), 1);
           reject(signal.reason);
@@ -37,18 +50,11 @@ export function createBudget(bytes: number): Budget {
           bytes: wanted,
           grant: () => {
             signal.removeEventListener('abort', abort);
-            let held = true;
-            resolve(() => {
-              if (!held) return;
-              held = false;
-              taken -= wanted;
-              serve();
-            });
+            resolve(hold(wanted));
           },
         };
         signal.addEventListener('abort', abort);
         line.push(waiting);
-        serve();
       });
     },
     get taken() {

@@ -162,13 +162,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   async function withBody(event: GatewayEvent): Promise<Prepared | Passed> {
-    const { metadata } = event;
-    if (!isHeard(event) || metadata === null) return { event };
+    const { metadata, entry } = event;
+    if (!isHeard(event) || metadata === null || !entry) return { event };
     if (!needsBody(event)) return { event, metadata, body: event.type === 'available' ? EMPTY : null, tooLarge: null };
     const size = metadata.fileMetadata?.fileSize ?? 0n;
     if (size > BigInt(bodies.limit)) return { event, metadata, body: EMPTY, tooLarge: leftOut(`${size} bytes`) };
     try {
-      const body = await bodies.read(metadata, event.revision ?? null, READER, stopped.signal);
+      const body = await bodies.read({ told: entry }, READER, stopped.signal);
       return { event, metadata, body, tooLarge: null };
     } catch (error) {
       if (stopped.signal.aborted) throw error;
@@ -212,7 +212,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
         const { principal } = subscriber.principal;
         if (asked === null || principal.id !== asked.id || principal.assertsUser !== asked.assertsUser) {
           asked = principal;
-          may = mayHear(principal, owner, metadata, event.path ?? null);
+          may = mayHear(principal, owner, metadata, event.entry?.path ?? null);
         }
         return may;
       };

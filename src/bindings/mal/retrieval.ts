@@ -61,9 +61,9 @@ export function retrievalHandlers({
         const read = inOrder(
           entries.entries(),
           READ_AHEAD,
-          async ([i, { metadata, revision }]) => ({
-            metadata,
-            body: await bodies.read(metadata, revision, principal, either, i),
+          async ([i, entry]) => ({
+            metadata: entry.metadata,
+            body: await bodies.read({ entry }, principal, either, i),
           }),
           ({ body }) => body.release(),
         );

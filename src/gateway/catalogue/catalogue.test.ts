@@ -4,6 +4,7 @@ import { storeMigrations } from '../../store/index.js';
 import { type TestStore, testStore } from '../../store/testing.js';
 import { createAccess } from '../access/access.js';
 import type { Catalogue, Principal } from '../api.js';
+import type { Entry } from '../backend.js';
 import { createBackends } from '../backends.js';
 import { coreMigrations } from '../migrations.js';
 import type { CoreTables } from '../schema.js';
@@ -121,6 +122,21 @@ describe('catalogue', () => {
     const chunks: Uint8Array[] = [];
     for await (const chunk of body.stream) chunks.push(chunk);
     expect(Buffer.concat(chunks).toString()).toBe('yes');
+  });
+
+  it('opens what an event told of without asking for it first, as long as that revision is there and may be seen', async () => {
+    const open = a.put('1', 'yes', { path: 'open/1' });
+    const secret = a.put('2', 'no', { path: 'secret/2' });
+    a.get = () => {
+      throw new Error('must not be asked');
+    };
+    const opened = (told: Entry) => catalogue.body(told, { signal }, alice);
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of (await opened(open)).stream) chunks.push(chunk);
+    expect(Buffer.concat(chunks).toString()).toBe('yes');
+    await expect(opened(secret)).rejects.toMatchObject({ code: 'Unknown' });
+    a.put('1', 'other', { path: 'open/1' });
+    await expect(opened(open)).rejects.toMatchObject({ code: 'Unknown' });
   });
 
   it('names every unknown reference by its index', async () => {

@@ -147,6 +147,12 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
       return { entry, body };
     },
 
+    async body(told, { signal }, principal) {
+      const ref = told.metadata.productRef;
+      if (!access.allows(principal, told)) throw unknown([0], `${formatObjectRef(ref)} is unknown`);
+      return backends.route(ref).open(ref, { revision: told.revision, offset: 0, signal });
+    },
+
     forms: (entry) => formsOf(backends.find(entry.metadata.productRef.domain), entry),
 
     folders: (path, page, principal) =>

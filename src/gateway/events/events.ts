@@ -13,7 +13,8 @@ interface Place {
   readonly id: bigint;
 }
 
-type Row = Partial<Pick<EntryColumns, 'metadata' | 'revision' | 'path'>> & {
+/** Without a product the columns of its entry are null. */
+type Row = Pick<EntryColumns, 'metadata' | 'revision' | 'path'> & {
   readonly id: bigint;
   readonly tx: string;
   readonly at: Date;
@@ -27,9 +28,8 @@ type Row = Partial<Pick<EntryColumns, 'metadata' | 'revision' | 'path'>> & {
 const CURSOR = /^([0-9a-f-]{36})\.(\d{1,20})\.(\d{1,19})$/;
 /** How long a reader waits for a wake-up before it looks by itself. */
 const POLL_MS = 1000;
-/** Events of one page; the larger one is for a reader that is behind. */
+/** Events of one page. Two are in memory for a reader that is behind; larger ones would outlive the collector's young space. */
 const PAGE = 500;
-const LARGE_PAGE = 1000;
 /** Most events kept for one subscriber. */
 const MOST_KEPT = 10_000;
 
@@ -98,7 +98,7 @@ export function createEvents(store: Store<CoreTables>, access: Access): Events {
     const unlisten = await store.listen(EVENT_CHANNEL, () => wake());
     let ahead: ReturnType<typeof read> | null = null;
     try {
-      for (let { cursor } = query, size = PAGE; ; ) {
+      for (let { cursor } = query; ; ) {
         let woken = false;
         const next = new Promise<void>((resolve) => {
           wake = () => {
@@ -106,10 +106,9 @@ export function createEvents(store: Store<CoreTables>, access: Access): Events {
             resolve();
           };
         });
-        const page: Awaited<ReturnType<typeof read>> = await (ahead ?? read({ ...query, cursor }, size, principal));
+        const page: Awaited<ReturnType<typeof read>> = await (ahead ?? read({ ...query, cursor }, PAGE, principal));
         cursor = page.cursor;
-        size = page.full ? LARGE_PAGE : PAGE;
-        ahead = depth === 2 && page.full && !signal.aborted ? read({ ...query, cursor }, size, principal) : null;
+        ahead = depth === 2 && page.full && !signal.aborted ? read({ ...query, cursor }, PAGE, principal) : null;
         ahead?.catch(() => {});
         yield page;
         if (signal.aborted) return;
@@ -196,8 +195,8 @@ const COLUMNS = sql`e.id, e.tx::text as tx, e.at, e.type, e.order_id, e.owner, e
   j.metadata, j.revision, j.path`;
 
 function visible(row: Row, generation: string, principal: Principal, access: Access): readonly GatewayEvent[] {
-  const { revision, path = null } = row;
-  const entry = row.metadata == null ? null : { metadata: metadataOf(row.metadata), revision: revision ?? null, path };
+  const { revision, path } = row;
+  const entry = row.metadata === null ? null : { metadata: metadataOf(row.metadata), revision, path };
   if (entry && !access.allows(principal, entry)) return [];
   return [
     {
@@ -209,7 +208,7 @@ function visible(row: Row, generation: string, principal: Principal, access: Acc
       deliveryId: row.delivery_id,
       payload: row.payload,
       metadata: entry?.metadata ?? null,
-      ...(entry && { revision: entry.revision, path: entry.path }),
+      entry,
     },
   ];
 }
