@@ -77,7 +77,7 @@ export function placing(options: PlacingOptions) {
       ...(account.username !== null && { deliveryUser: account.username }),
       ...(password !== null && { deliveryPassword: password }),
     };
-    return { values, scrub: (text) => (password ? text.replaceAll(password, HIDDEN) : text) };
+    return { values, scrub: scrubberOf(password) };
   };
 
   /** Why the gateway sends; null = EDDS does. */
@@ -141,9 +141,9 @@ export function placing(options: PlacingOptions) {
     async scrubber(orderId: string): Promise<(text: string) => string> {
       try {
         const password = (await options.places?.(BigInt(orderId)))?.handOver().password();
-        return (text) => (password ? text.replaceAll(password, HIDDEN) : text);
+        return scrubberOf(password);
       } catch {
-        return (text) => text;
+        return scrubberOf(null);
       }
     },
 
@@ -157,6 +157,9 @@ export function placing(options: PlacingOptions) {
 
 export type Placing = ReturnType<typeof placing>;
 
-const HIDDEN = '(hidden)';
+const scrubberOf =
+  (password: string | null | undefined) =>
+  (text: string): string =>
+    password ? text.replaceAll(password, '(hidden)') : text;
 
 const refused = (message: string): MpdError => new MpdError('Delivery Failed', { class: 'refuse', message });

@@ -28,6 +28,16 @@ export const OPERATIONS = [
 ] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
+/** Where EDDS is to send the files by itself. */
+const DELIVERY_FIELDS = [
+  'deliveryProtocol',
+  'deliveryHost',
+  'deliveryPort',
+  'deliveryDirectory',
+  'deliveryUser',
+  'deliveryPassword',
+] as const;
+
 export const BATCH_FIELDS = [
   'name',
   'domain',
@@ -46,12 +56,7 @@ export const BATCH_FIELDS = [
   'scheduleStart',
   'schedulePeriod',
   'scheduleUntil',
-  'deliveryProtocol',
-  'deliveryHost',
-  'deliveryPort',
-  'deliveryDirectory',
-  'deliveryUser',
-  'deliveryPassword',
+  ...DELIVERY_FIELDS,
   'expiry',
 ] as const;
 const STREAM_FIELDS = [
@@ -66,12 +71,7 @@ const STREAM_FIELDS = [
   'commandName',
   'end',
   'partSeconds',
-  'deliveryProtocol',
-  'deliveryHost',
-  'deliveryPort',
-  'deliveryDirectory',
-  'deliveryUser',
-  'deliveryPassword',
+  ...DELIVERY_FIELDS,
 ] as const;
 const STATUS_FIELDS = ['requestId', 'state', 'error', 'reason', 'submissionTime', 'expiryTime'] as const;
 const FETCH_FIELDS = ['fileName', 'contentType', 'size', 'creationTime', 'last', 'total', 'content'] as const;

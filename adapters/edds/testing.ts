@@ -32,6 +32,15 @@ export const openSimulator = (options: EddsSimulatorOptions = {}): Promise<EddsS
     ...options,
   } as EddsSimulatorOptions);
 
+const ALTERNATIVE_DELIVERY = {
+  deliveryProtocol: 'order.Delivery.FileServerDelivery.Protocol',
+  deliveryHost: 'order.Delivery.FileServerDelivery.Host',
+  deliveryPort: 'order.Delivery.FileServerDelivery.Port',
+  deliveryDirectory: 'order.Delivery.FileServerDelivery.Directory',
+  deliveryUser: 'order.Delivery.FileServerDelivery.UserName',
+  deliveryPassword: 'order.Delivery.FileServerDelivery.Password',
+};
+
 /** What makes the shipped profile fit the site of the other shape: nothing but configuration. */
 export const ALTERNATIVE_SITE = {
   soap: '1.2',
@@ -66,12 +75,7 @@ export const ALTERNATIVE_SITE = {
       scheduleStart: 'order.Schedule.Start',
       schedulePeriod: 'order.Schedule.Period',
       scheduleUntil: 'order.Schedule.Until',
-      deliveryProtocol: 'order.Delivery.FileServerDelivery.Protocol',
-      deliveryHost: 'order.Delivery.FileServerDelivery.Host',
-      deliveryPort: 'order.Delivery.FileServerDelivery.Port',
-      deliveryDirectory: 'order.Delivery.FileServerDelivery.Directory',
-      deliveryUser: 'order.Delivery.FileServerDelivery.UserName',
-      deliveryPassword: 'order.Delivery.FileServerDelivery.Password',
+      ...ALTERNATIVE_DELIVERY,
       expiry: 'order.KeptUntil',
     },
     stream: {
@@ -84,12 +88,7 @@ export const ALTERNATIVE_SITE = {
       subservice: 'order.Filter.ServiceSubType',
       end: 'order.To',
       partSeconds: 'order.PartSeconds',
-      deliveryProtocol: 'order.Delivery.FileServerDelivery.Protocol',
-      deliveryHost: 'order.Delivery.FileServerDelivery.Host',
-      deliveryPort: 'order.Delivery.FileServerDelivery.Port',
-      deliveryDirectory: 'order.Delivery.FileServerDelivery.Directory',
-      deliveryUser: 'order.Delivery.FileServerDelivery.UserName',
-      deliveryPassword: 'order.Delivery.FileServerDelivery.Password',
+      ...ALTERNATIVE_DELIVERY,
     },
     cancel: { requestId: 'orderNumber' },
     status: { requestId: 'orderNumber' },
