@@ -8,13 +8,15 @@ import type { Answer, ByteSource } from './source.js';
 
 /** Connections that break are taken up again so often without any byte coming. */
 const TRIES = 4;
+/** Bytes from which on a connection of its own is worth its while. */
+const LARGE = 4 << 20;
 
 /** The bytes of a product. They are held to the content that the index described: another one now is Unknown, never other bytes. */
 export async function openFile(
   index: Index,
   bytes: ByteSource,
   ref: ObjectRef,
-  { revision, offset, signal, entry }: OpenOptions,
+  { revision, offset, signal, entry, releases = false }: OpenOptions,
 ): Promise<Body> {
   const catalogue = await index.catalogue.current(signal);
   const look = async () => (await findIds(index, [ref.key], signal)).get(ref.key);
@@ -30,6 +32,7 @@ export async function openFile(
   const claim = entryOf(hit, catalogue, index.config)?.claim ?? null;
   const about = { revision: record.revision, claim };
   if (size !== null && offset === size) return { ...about, size, stream: nothing() };
+  let release: Answer['release'];
   // Opened now, so that what cannot be read is told before the first byte is promised.
   const first = await fetchAt(offset);
   const whole = first.size ?? size;
@@ -37,12 +40,17 @@ export async function openFile(
     first.stream.destroy();
     throw unknown(null, `${ref.key} has ${first.size} bytes where the index says ${size}`);
   }
-  return { ...about, size: whole, stream: resuming(first, offset, whole, fetchAt, signal, ref.key) };
+  return {
+    ...{ ...about, size: whole, stream: resuming(first, offset, whole, fetchAt, signal, ref.key) },
+    ...(releases && { release: (chunk) => release?.(chunk) }),
+  };
 
   async function fetchAt(at: number): Promise<Answer> {
-    const answer = await bytes.fetch(record!.url, { offset: at, etag: record!.etag, signal });
+    const large = releases && size !== null && size - at >= LARGE;
+    const answer = await bytes.fetch(record!.url, { offset: at, etag: record!.etag, large, signal });
     if (answer === 'changed') throw unknown(null, `${ref.key} has another content now`);
     if (answer === 'missing') throw unknown(null, `the bytes of ${ref.key} are gone`);
+    release = answer.release;
     return answer;
   }
 }

@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
-import { GetObjectCommand, HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, type GetObjectCommandOutput, HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { MpdError } from '../../src/mpd/index.js';
 import type { Guard } from '../../src/net/guard.js';
+import { getLarge, isLargeBody } from '../../src/net/large-body.js';
 import type { DataDriveConfig } from './config.js';
 import { fault } from './http.js';
 import { placeOf } from './place.js';
@@ -25,17 +26,19 @@ export function s3Source(config: NonNullable<DataDriveConfig['s3']>, guard: Guar
     },
   });
   return {
-    async fetch(url, { offset, etag, signal }) {
+    async fetch(url, { offset, etag, large, signal }) {
       const { bucket: Bucket, key: Key } = placeOf(url, buckets);
       try {
         const range = offset > 0 ? { Range: `bytes=${offset}-` } : {};
         const match = etag !== null && config.checkEtag ? { IfMatch: `"${etag}"` } : {};
-        const answer = await client.send(new GetObjectCommand({ Bucket, Key, ...range, ...match }), {
-          abortSignal: signal,
-        });
+        const command = new GetObjectCommand({ Bucket, Key, ...range, ...match });
+        if (large) readLarge(command, guard, signal);
+        const answer = await client.send(command, { abortSignal: signal });
         const total = /\/(\d+)$/.exec(answer.ContentRange ?? '')?.[1];
         const size = total === undefined ? (answer.ContentLength ?? null) : Number(total);
-        return { stream: answer.Body as Readable, size, etag: bareEtag(answer.ETag) };
+        const stream = answer.Body as Readable;
+        const release = isLargeBody(stream) ? stream.release : undefined;
+        return { stream, size, etag: bareEtag(answer.ETag), ...(release && { release }) };
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         return outcomeOf(error, Bucket);
@@ -52,6 +55,41 @@ export function s3Source(config: NonNullable<DataDriveConfig['s3']>, guard: Guar
     close: () => client.destroy(),
   };
 }
+
+/** A signed request, as the client's own handler gets it. */
+interface Signed {
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port?: number;
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | null | readonly string[]>>;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Sends the command's request by `getLarge` where that can be, else by the client's own handler. */
+function readLarge(command: GetObjectCommand, guard: Guard, signal: AbortSignal): void {
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const { protocol, hostname, port, path, query = {}, headers } = args.request as Signed;
+      if (protocol !== 'http:') return next(args);
+      const values = Object.entries(query).flatMap(([name, value]) => [value ?? ''].flat().map((one) => [name, one]));
+      const parameters = values.map(([name = '', value = '']) => `${escaped(name)}=${escaped(value)}`).join('&');
+      const origin = new URL(`http://${hostname}:${port ?? 80}/`);
+      const answer = await getLarge(guard, origin, {
+        ...{ headers, signal },
+        path: parameters === '' ? path : `${path}?${parameters}`,
+      });
+      if (answer === null) return next(args);
+      const response = { statusCode: answer.status, headers: answer.headers, body: answer.body };
+      // What it says of the body the next step fills in.
+      return { response, output: { $metadata: {} } as GetObjectCommandOutput };
+    },
+    { step: 'deserialize', priority: 'low', name: 'largeBody' },
+  );
+}
+
+const escaped = (text: string): string =>
+  encodeURIComponent(text).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
 
 interface S3Error extends Error {
   readonly $metadata?: { readonly httpStatusCode?: number };

@@ -3,6 +3,8 @@ import type { Readable } from 'node:stream';
 /** An answer that carries bytes from an offset on. */
 export interface Answer {
   readonly stream: Readable;
+  /** As `Body.release`. */
+  readonly release?: (chunk: Uint8Array) => void;
   /** Of the whole object; null = not told. */
   readonly size: number | null;
   /** Without quotes; null = not told. */
@@ -13,6 +15,8 @@ export interface FetchOptions {
   readonly offset: number;
   /** Only this content; another one is `changed`. null = whatever is there. */
   readonly etag: string | null;
+  /** So many bytes that a connection of its own is worth it, and their chunks are released. */
+  readonly large?: boolean;
   readonly signal: AbortSignal;
 }
 

@@ -10,6 +10,15 @@ import { migrate, openStore, storeMigrations } from '../../src/store/index.js';
 import { type GatewayProcess, startProcess } from '../../test/faults/crash/process.js';
 import { builtProgram } from '../built.js';
 
+/** Seconds of the processor, the system's work for it included, that a process has used. */
+export function cpuOf(pid: number): number {
+  // Behind the name, which may hold spaces: state is the third field, utime and stime the 14th and 15th, in hundredths.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 /** A gateway of its own process on the embedded database; with an archive folder and a delivery folder unless the configuration says otherwise. */
 export interface Workspace {
   readonly dir: string;
@@ -23,6 +32,8 @@ export interface Workspace {
   configure(more: Readonly<Record<string, unknown>>): void;
   /** Resident memory of the gateway now, MiB. */
   rss(): number;
+  /** Seconds of the processor that it has used. */
+  cpu(): number;
   /** Highest growth of it while the work runs, MiB. */
   growth<T>(work: () => Promise<T>): Promise<{ readonly growth: number; readonly value: T }>;
   remove(): Promise<void>;
@@ -66,6 +77,7 @@ export async function workspace(more: Readonly<Record<string, unknown>> = {}): P
     delivered,
     key,
     rss,
+    cpu: () => cpuOf(running!.child.pid!),
     configure,
     async start() {
       const begin = performance.now();

@@ -102,6 +102,8 @@ export interface OpenOptions {
   readonly signal: AbortSignal;
   /** Called while a product is being made or staged. */
   readonly progress?: (text: string) => void;
+  /** Every chunk of the stream will be handed back by `Body.release`, or lives no longer than the body. */
+  readonly releases?: boolean;
   /** As `get` of this backend just gave it for this reference: what it knows of it need not be looked up again. */
   readonly entry?: Entry;
 }
@@ -113,6 +115,8 @@ export interface Body {
   readonly claim: Checksum | null;
   /** Bytes from the offset. Ends early or late, or changed content while reading: the iteration throws. Always consumed or `return()`ed. */
   readonly stream: AsyncIterable<Uint8Array>;
+  /** Only with `OpenOptions.releases`: nobody looks at this chunk any more, its memory may be read into again. Not calling it is harmless. */
+  readonly release?: (chunk: Uint8Array) => void;
   /** After the end: what was found wrong with the product while it was read, with the place, though all that is good of it was given; null = nothing. */
   readonly fault?: () => string | null;
 }

@@ -1,7 +1,7 @@
 import type { LookupAddress } from 'node:dns';
 import { lookup as dnsLookup } from 'node:dns/promises';
 import type { Agent } from 'node:http';
-import { isIP, type LookupFunction, connect as netConnect, type Socket } from 'node:net';
+import { isIP, type LookupFunction, connect as netConnect, type OnReadOpts, type Socket } from 'node:net';
 import { deliveryFailed, isMpdError, type MpdError } from '../mpd/errors.js';
 import { guardedAgent } from './agent.js';
 import { redact } from './redact.js';
@@ -34,6 +34,8 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined;
   /** 10 s by default. */
   readonly timeoutMs?: number | undefined;
+  /** Memory that the connection reads into, as Node's `onread`. */
+  readonly onread?: OnReadOpts | undefined;
 }
 
 /**
@@ -121,7 +123,7 @@ export function createGuard(options: GuardOptions): Guard {
     });
   };
 
-  const connect = async (given: string | URL, { signal, timeoutMs = 10_000 }: ConnectOptions = {}) => {
+  const connect = async (given: string | URL, { signal, timeoutMs = 10_000, onread }: ConnectOptions = {}) => {
     const url = parse(given);
     permitting(url);
     const port = portOf(url);
@@ -129,7 +131,7 @@ export function createGuard(options: GuardOptions): Guard {
     const limit = AbortSignal.timeout(timeoutMs);
     const either = signal ? AbortSignal.any([signal, limit]) : limit;
     const good = await unlessAborted(checkedResolve(url), either, () => unreachable(url, signal, timeoutMs));
-    return openSocket(url, good, port, either, () => unreachable(url, signal, timeoutMs));
+    return openSocket(url, good, { port, onread }, either, () => unreachable(url, signal, timeoutMs));
   };
 
   return {
@@ -205,14 +207,17 @@ async function unlessAborted<Result>(
 function openSocket(
   url: URL,
   good: readonly LookupAddress[],
-  port: number,
+  { port, onread }: { readonly port: number; readonly onread: OnReadOpts | undefined },
   signal: AbortSignal,
   reason: () => unknown,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const lookup: LookupFunction = (_host, { all }, callback) =>
       all ? callback(null, [...good]) : callback(null, good[0]!.address, good[0]!.family);
-    const socket = netConnect({ host: 'checked.invalid', port, lookup, autoSelectFamily: true });
+    const socket = netConnect({
+      ...{ host: 'checked.invalid', port, lookup, autoSelectFamily: true },
+      ...(onread && { onread }),
+    });
     const fail = (error: unknown) => {
       signal.removeEventListener('abort', abort);
       socket.destroy();

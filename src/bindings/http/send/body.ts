@@ -69,7 +69,7 @@ export async function sendBody(
     if (range.kind === 'part') headers['Content-Range'] = `bytes ${source.offset}-${last}/${whole}`;
     if (length !== null) headers['Content-Length'] = String(length);
     res.writeHead(range.kind === 'part' ? 206 : 200, headers);
-    await pump(call, iterator, length);
+    await pump(call, iterator, length, source.body.release);
   } finally {
     await iterator.return?.();
   }
@@ -84,22 +84,35 @@ async function openAt(
   offset: number,
   form: Form | null,
 ): Promise<{ readonly body: Body; readonly offset: number }> {
-  const options = { revision: entry.revision, signal, entry, ...(form !== null && { form: form.name }) };
+  const options = {
+    revision: entry.revision,
+    signal,
+    entry,
+    releases: true,
+    ...(form !== null && { form: form.name }),
+  };
   const { body } = await gateway.catalogue.open(ref, { ...options, offset }, principal);
   if (offset === 0 || body.size !== null || entry.metadata.fileMetadata !== null) return { body, offset };
   await body.stream[Symbol.asyncIterator]().return?.();
   return { body: (await gateway.catalogue.open(ref, { ...options, offset: 0 }, principal)).body, offset: 0 };
 }
 
-async function pump(call: Call, iterator: AsyncIterator<Uint8Array>, length: number | null): Promise<void> {
+async function pump(
+  call: Call,
+  iterator: AsyncIterator<Uint8Array>,
+  length: number | null,
+  release: Body['release'],
+): Promise<void> {
   const { res, signal, config } = call;
+  const options = { signal, stallMs: config.limits.stallMs };
   let left = length ?? Number.POSITIVE_INFINITY;
   while (left > 0) {
     const next = await iterator.next();
     if (next.done === true) break;
-    const chunk = next.value.byteLength > left ? next.value.subarray(0, left) : next.value;
+    const { value } = next;
+    const chunk = value.byteLength > left ? value.subarray(0, left) : value;
     left -= chunk.byteLength;
-    await write(res, chunk, { signal, stallMs: config.limits.stallMs });
+    await write(res, chunk, options, release && (() => release(value)));
   }
   if (length !== null && left > 0) {
     throw new MpdError('Internal', { class: 'fatal', message: `the body ended ${left} bytes early` });
