@@ -5,13 +5,14 @@ import { elementTime, parseRequestId, problemText, responseReader } from '../../
 import { formatMillis } from '../../src/formats/time.js';
 import { isMpdError, MpdError } from '../../src/mpd/index.js';
 import type { Arrivals, ArrivedPart } from './arrivals.js';
-import type { CachedFile, FileCache } from './cache.js';
+import type { FileCache } from './cache.js';
 import type { EddsIndex } from './catalogue.js';
+import { comparison } from './compare.js';
 import { nsOf } from './duration.js';
 import type { ProductRow } from './entry.js';
 import { means } from './fault.js';
 import { type JobRow, plannedJob } from './job.js';
-import { collectPackets, repeated, without } from './overlap.js';
+import { repeated, without } from './overlap.js';
 import { fetchPart, partKey, type StoredPart } from './parts.js';
 import { cutPast, endPast, ordersOfOpenPast, pastTimes } from './past.js';
 import type { Placing } from './placing.js';
@@ -126,20 +127,9 @@ export function jobKeeper(options: JobsOptions) {
       .values(plannedJob({ ...job, purpose: 'fill', begin_ns: job.covered_ns, end_ns: end }))
       .execute();
 
-  /** The file of a part, wherever it is to be had. */
-  const fileOf = async (row: ProductRow, signal: AbortSignal): Promise<CachedFile | null> => {
-    const there = await cache.get(partKey(row.request_id!, row.ordinal!));
-    if (there !== null) return there;
-    if (row.record['part.placedFor'] !== undefined) return arrivals.fetch(row, signal);
-    const fetched = await fetchPart(service, cache, row.request_id!, row.ordinal!, signal).catch((error: unknown) => {
-      if (means(error, 'expired', 'unknownRequest')) return 'missing' as const;
-      throw error;
-    });
-    return typeof fetched === 'string' ? null : fetched.file;
-  };
-
+  const compare = comparison(options);
   const meeting = seam({
-    ...{ db, backend, clock, log, fileOf },
+    ...{ db, backend, clock, compare },
     overlap: nsOf(options.overlap),
     partSeconds: options.partSeconds,
     lag: nsOf(options.lag),
@@ -151,28 +141,14 @@ export function jobKeeper(options: JobsOptions) {
 
   /** Packets of the same selection that were delivered since the fill begins. */
   const delivered = async (job: JobRow, signal: AbortSignal): Promise<Set<string>> => {
-    const parts = await db
-      .selectFrom('edds_product as p')
-      .innerJoin('edds_job as j', (join) =>
-        join.onRef('j.backend', '=', 'p.backend').onRef('j.request_id', '=', 'p.request_id'),
-      )
-      .selectAll('p')
-      .where('p.backend', '=', backend)
-      .where('p.kind', '=', 'part')
-      .where('j.selection', '=', job.selection)
+    const parts = await compare
+      .partsOf(job.selection)
       .where('j.id', '<>', job.id)
       .where('j.purpose', '<>', 'past')
       .where(sql<boolean>`j.made_for is not distinct from ${job.made_for}`)
       .where('p.created_ns', '>=', job.begin_ns)
       .execute();
-    const packets = new Set<string>();
-    for (const row of parts) {
-      const file = await fileOf(row, signal);
-      if (file === null)
-        log.warn({ key: row.key }, 'a part to compare with is no longer at EDDS; packets may come twice');
-      else await collectPackets(file, packets);
-    }
-    return packets;
+    return compare.keysOf(parts, signal);
   };
 
   const take = async (

@@ -1,12 +1,11 @@
 import { type Kysely, sql } from 'kysely';
-import type { Logger } from 'pino';
 import { elementTime, type ResponseElement } from '../../src/formats/edds-response/index.js';
 import { decodeHeader, ScosError } from '../../src/formats/scos2000/index.js';
-import type { CachedFile } from './cache.js';
+import type { Comparison } from './compare.js';
 import { nsOf } from './duration.js';
 import type { ProductRow } from './entry.js';
 import type { JobRow } from './job.js';
-import { collectPackets, eachElement, elementKey, ordinalsOf } from './overlap.js';
+import { eachElement, elementKey, ordinalsOf } from './overlap.js';
 import type { StoredPart } from './parts.js';
 import { besidePast } from './past.js';
 import type { EddsTables } from './tables.js';
@@ -15,13 +14,12 @@ export interface SeamOptions {
   readonly db: Kysely<EddsTables>;
   readonly backend: string;
   readonly clock: () => bigint;
-  readonly log: Logger;
+  readonly compare: Comparison;
   /** ns */
   readonly overlap: bigint;
   readonly partSeconds: number;
   /** ns */
   readonly lag: bigint;
-  readonly fileOf: (row: ProductRow, signal: AbortSignal) => Promise<CachedFile | null>;
 }
 
 /**
@@ -31,7 +29,7 @@ export interface SeamOptions {
  * overlap after it is the stream's without comparing.
  */
 export function seam(options: SeamOptions) {
-  const { db, backend, clock, log, overlap } = options;
+  const { db, backend, clock, compare, overlap } = options;
   /** When each stream was last looked at to its end, and when each request for the past was first seen made. */
   const lookedAt = new Map<bigint, bigint>();
   const madeAt = new Map<bigint, bigint>();
@@ -70,18 +68,11 @@ export function seam(options: SeamOptions) {
     return ended.length === 0;
   };
 
-  const partsOf = async (job: JobRow, on: boolean): Promise<ProductRow[]> => {
+  const partsAfter = async (job: JobRow, on: boolean): Promise<ProductRow[]> => {
     const { joined_ns: joined } = job;
     const last = joined! + overlap + 2n * nsOf(options.partSeconds * 1000) + options.lag;
-    let query = db
-      .selectFrom('edds_product as p')
-      .innerJoin('edds_job as j', (join) =>
-        join.onRef('j.backend', '=', 'p.backend').onRef('j.request_id', '=', 'p.request_id'),
-      )
-      .selectAll('p')
-      .where('p.backend', '=', backend)
-      .where('p.kind', '=', 'part')
-      .where('j.selection', '=', job.selection)
+    let query = compare
+      .partsOf(job.selection)
       .where('j.purpose', 'in', ['stream', 'fill'])
       .where('p.created_ns', '>=', job.covered_ns);
     if (on) query = query.where((eb) => eb.or([eb('j.purpose', '=', 'fill'), eb('p.created_ns', '<=', last)]));
@@ -117,21 +108,6 @@ export function seam(options: SeamOptions) {
       .execute();
   };
 
-  const keysOf = async (
-    rows: readonly ProductRow[],
-    wanted: (element: ResponseElement) => boolean,
-    signal: AbortSignal,
-  ): Promise<Set<string>> => {
-    const keys = new Set<string>();
-    for (const row of rows) {
-      const file = await options.fileOf(row, signal);
-      if (file === null)
-        log.warn({ key: row.key }, 'a part to compare with is no longer at EDDS; packets may come twice');
-      else await collectPackets(file, keys, wanted);
-    }
-    return keys;
-  };
-
   return {
     /** A stream was looked at from this time on, and has nothing more now. */
     looked: (job: JobRow, at: bigint): void => void lookedAt.set(job.id, at),
@@ -162,8 +138,8 @@ export function seam(options: SeamOptions) {
           const time = elementTime(element);
           return time !== null && time >= job.begin_ns && time < job.end_ns!;
         };
-        const rows = [...(await partsBefore(job)), ...(recent ? await partsOf(job, streamed) : [])];
-        keys = await keysOf(rows, inWindow, signal);
+        const rows = [...(await partsBefore(job)), ...(recent ? await partsAfter(job, streamed) : [])];
+        keys = await compare.keysOf(rows, signal, inWindow);
         if (recent) compared.set(job.id, keys);
       }
       if (!beside && !recent && keys.size === 0) return '';
