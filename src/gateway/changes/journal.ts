@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { jsonWriter } from '../../mal/index.js';
+import { jsonText, jsonWriter } from '../../mal/index.js';
 import { ProductMetadata, ProductType } from '../../mpd/index.js';
 import type { Change, Entry } from '../backend.js';
 import { type RecordColumn, recordset } from '../recordset.js';
@@ -223,7 +223,7 @@ const texts = new WeakMap<Entry, string>();
 function metadataText(entry: Entry): string {
   let text = texts.get(entry);
   if (text === undefined) {
-    text = writeMetadata(entry.metadata);
+    text = jsonText(writeMetadata, entry.metadata);
     texts.set(entry, text);
   }
   return text;

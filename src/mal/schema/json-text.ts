@@ -1,9 +1,10 @@
 import { type Attribute, type AttributeTypeName, formatTime, type ObjectRef } from '../types/index.js';
 import type { BodyDescriptor, FieldDescriptor, TypeDescriptor, ValueOf } from './descriptor.js';
 import { encodeJson } from './json.js';
+import { type JsonOut, JsonTextOut, KnownJson } from './json-out.js';
 
 /** Writes the JSON text of a value. */
-export type JsonWriter<T> = (value: T) => string;
+export type JsonWriter<T> = (value: T, out: JsonOut) => void;
 
 type Writer = JsonWriter<never>;
 
@@ -28,6 +29,13 @@ export function jsonWriter<T extends TypeDescriptor | BodyDescriptor>(
   return writerOf(type) as JsonWriter<ValueOf<T>>;
 }
 
+/** What a writer writes, as one text. */
+export function jsonText<T>(write: JsonWriter<T>, value: T): string {
+  const out = new JsonTextOut();
+  write(value, out);
+  return out.text;
+}
+
 function create(
   type: TypeDescriptor | BodyDescriptor,
   writerOf: (type: TypeDescriptor | BodyDescriptor) => Writer,
@@ -36,29 +44,35 @@ function create(
   switch (type.kind) {
     case 'attribute': {
       const { name } = type;
-      return (value: unknown) => attributeText(name, value) ?? JSON.stringify(encodeJson(type, value as never));
+      return (value: unknown, out) => {
+        out.text += attributeText(name, value) ?? JSON.stringify(encodeJson(type, value as never));
+      };
     }
     case 'any-attribute':
-      return (attribute: Attribute) => {
+      return (attribute: Attribute, out) => {
         const text = attributeText(attribute.type, attribute.value);
-        return text === null
-          ? JSON.stringify(encodeJson(type, attribute))
-          : `{"type":"${attribute.type}","value":${text}}`;
+        out.text +=
+          text === null ? JSON.stringify(encodeJson(type, attribute)) : `{"type":"${attribute.type}","value":${text}}`;
       };
     case 'list':
       return listWriter(writerOf(type.item));
     case 'composite':
       return fieldsWriter(type.fields, type.tagged ? type.name : null, writerOf);
     default:
-      return (value: unknown) => JSON.stringify(encodeJson(type, value as never));
+      return (value: unknown, out) => {
+        out.text += JSON.stringify(encodeJson(type, value as never));
+      };
   }
 }
 
 function listWriter(item: Writer): Writer {
-  return (values: readonly never[]) => {
-    let text = '[';
-    for (let i = 0; i < values.length; i++) text += i === 0 ? item(values[i]!) : `,${item(values[i]!)}`;
-    return `${text}]`;
+  return (values: readonly never[], out) => {
+    out.text += '[';
+    for (let i = 0; i < values.length; i++) {
+      if (i > 0) out.text += ',';
+      item(values[i]!, out);
+    }
+    out.text += ']';
   };
 }
 
@@ -73,25 +87,27 @@ function fieldsWriter(
     key: `${i === 0 && tag === null ? '' : ','}${JSON.stringify(name)}:`,
     writer: writerOf(type),
   }));
-  return (value: Readonly<Record<string, never>>) => {
-    let text = head;
+  return (value: Readonly<Record<string, never>>, out) => {
+    out.text += head;
     for (const { name, key, writer } of parts) {
       const part = value[name] as never;
-      text += part === null || part === undefined ? `${key}null` : key + writer(part);
+      out.text += key;
+      if (part === null || part === undefined) out.text += 'null';
+      else writer(part, out);
     }
-    return `${text}}`;
+    out.text += '}';
   };
 }
 
 function remembering(writer: JsonWriter<object>): Writer {
-  const texts = new WeakMap<object, string>();
-  return (value: object) => {
-    let text = texts.get(value);
-    if (text === undefined) {
-      text = writer(value);
-      texts.set(value, text);
+  const texts = new WeakMap<object, KnownJson>();
+  return (value: object, out) => {
+    let known = texts.get(value);
+    if (known === undefined) {
+      known = new KnownJson(jsonText(writer, value));
+      texts.set(value, known);
     }
-    return text;
+    out.known(known);
   };
 }
 

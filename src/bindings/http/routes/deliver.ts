@@ -1,4 +1,4 @@
-import { DeliverStartShape, FileDeliveredShape, ListEndShape, textOf } from '../../../client/http/wire/index.js';
+import { DeliverStartShape, FileDeliveredShape, ListEndShape } from '../../../client/http/wire/index.js';
 import type { FileDelivered } from '../../../gateway/api.js';
 import type { ObjectRef } from '../../../mal/index.js';
 import { asFault, stopping } from '../fault.js';
@@ -17,14 +17,12 @@ export async function deliverFiles(
   call.unbounded();
   startLines(res);
   const writer = lineWriter(res, { signal, stallMs: config.limits.stallMs, gather: 0 });
-  await writer.line(textOf(DeliverStartShape, { accepted: { orderID, files: refs.length } }));
+  await writer.row(DeliverStartShape, { accepted: { orderID, files: refs.length } });
   const iterator = files[Symbol.asyncIterator]();
   const stopped = untilAborted(call.stopping);
   let count = 0;
   const end = async (complete: boolean, error?: { code: string; detail: string }): Promise<void> => {
-    await writer.line(
-      textOf(ListEndShape, { end: { complete, count, next: null, ...(error === undefined ? {} : { error }) } }),
-    );
+    await writer.row(ListEndShape, { end: { complete, count, next: null, ...(error === undefined ? {} : { error }) } });
     res.end();
   };
   try {
@@ -33,7 +31,7 @@ export async function deliverFiles(
       if (item === 'stopping') return await end(false, { code: 'Shutdown', detail: stopping().message });
       if (item.done === true) return await end(true);
       const file: FileDelivered = { ...item.value, metadata: links.withExternalUri(item.value.metadata, principal.id) };
-      await writer.line(textOf(FileDeliveredShape, file));
+      await writer.row(FileDeliveredShape, file);
       count += 1;
     }
   } catch (error) {

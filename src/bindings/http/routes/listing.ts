@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import { ListEndShape, ListedShape, textOf } from '../../../client/http/wire/index.js';
+import { ListEndShape, ListedShape } from '../../../client/http/wire/index.js';
 import type { ProductQuery } from '../../../gateway/api.js';
 import type { Entry } from '../../../gateway/backend.js';
 import type { MpdError } from '../../../mpd/index.js';
@@ -34,7 +34,7 @@ export async function sendPage(call: Call, entries: readonly Entry[], next: stri
   await writer.line('{"products":[');
   let comma = '';
   for (const entry of entries) {
-    const sent = writer.line(comma + textOf(ListedShape, listed(entry, call)));
+    const sent = writer.row(ListedShape, listed(entry, call), comma);
     if (sent !== undefined) await sent;
     comma = ',';
   }
@@ -66,9 +66,8 @@ export async function sendListing(
   let last: { readonly cursor: string } | null = null;
   const end = async (complete: boolean, fault?: MpdError): Promise<void> => {
     const error = fault === undefined ? {} : { error: { code: fault.code, detail: fault.message } };
-    await writer.line(
-      textOf(ListEndShape, { end: { complete, count, next: complete ? null : (last?.cursor ?? cursor), ...error } }),
-    );
+    const next = complete ? null : (last?.cursor ?? cursor);
+    await writer.row(ListEndShape, { end: { complete, count, next, ...error } });
     await writer.flush();
     res.end();
   };
@@ -80,7 +79,7 @@ export async function sendListing(
     while (item.done !== true) {
       if (limit !== null && count >= limit) return await end(false);
       if (call.stopping.aborted) return await end(false, stopping());
-      const sent = writer.line(textOf(ListedShape, listed(item.value.entry, call)));
+      const sent = writer.row(ListedShape, listed(item.value.entry, call));
       if (sent !== undefined) await sent;
       count += 1;
       last = item.value;

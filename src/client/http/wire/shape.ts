@@ -4,9 +4,11 @@ import {
   decodeJson,
   encodeJson,
   type Json,
+  type JsonOut,
   type JsonSchema,
   jsonSchema,
   jsonSchemas,
+  jsonText,
   jsonWriter,
   quoted,
   type TypeDescriptor,
@@ -25,13 +27,18 @@ export interface Shape<T> {
   readonly components: () => Components;
   encode(value: T): Json;
   decode(json: unknown): T;
-  /** The JSON text at once, where that is quicker than by `encode`; see {@link textOf}. */
-  write?(value: T): string;
+  /** The JSON text at once, where that is quicker than by `encode`; see {@link writeJson}. */
+  write?(value: T, out: JsonOut): void;
+}
+
+export function writeJson<T>(shape: Shape<T>, value: T, out: JsonOut): void {
+  if (shape.write === undefined) out.text += JSON.stringify(shape.encode(value));
+  else shape.write(value, out);
 }
 
 /** The JSON text of a value. */
 export const textOf = <T>(shape: Shape<T>, value: T): string =>
-  shape.write === undefined ? JSON.stringify(shape.encode(value)) : shape.write(value);
+  jsonText((whole: T, out) => writeJson(shape, whole, out), value);
 
 export interface Optional<T> {
   readonly optional: Shape<T>;
@@ -77,7 +84,9 @@ export const text = (keywords: JsonSchema = {}): Shape<string> => ({
   schema: { type: 'string', ...keywords },
   components: none,
   encode: (value) => value,
-  write: quoted,
+  write: (value, out) => {
+    out.text += quoted(value);
+  },
   decode: (json) => (typeof json === 'string' ? json : fail('expected text')),
 });
 
@@ -112,7 +121,10 @@ export const nullable = <T>(shape: Shape<T>): Shape<T | null> => ({
       : { anyOf: [shape.schema, { type: 'null' }] },
   components: shape.components,
   encode: (value) => (value === null ? null : shape.encode(value)),
-  write: (value) => (value === null ? 'null' : textOf(shape, value)),
+  write: (value, out) => {
+    if (value === null) out.text += 'null';
+    else writeJson(shape, value, out);
+  },
   decode: (json) => (json === null ? null : shape.decode(json)),
 });
 
@@ -126,7 +138,14 @@ export const listOf = <T>(
   schema: { type: 'array', items: item.schema, ...limits },
   components: item.components,
   encode: (values) => values.map(item.encode),
-  write: (values) => `[${values.map((value) => textOf(item, value)).join()}]`,
+  write: (values, out) => {
+    out.text += '[';
+    for (let i = 0; i < values.length; i++) {
+      if (i > 0) out.text += ',';
+      writeJson(item, values[i]!, out);
+    }
+    out.text += ']';
+  },
   decode: (json) => {
     if (!Array.isArray(json)) fail('expected a list');
     if (json.length < (limits.minItems ?? 0)) fail(`expected at least ${limits.minItems}`);
@@ -199,13 +218,16 @@ export function record<const F extends Fields>(fields: F, options: RecordOptions
       }
       return json;
     },
-    write: (value) => {
-      let json = '';
+    write: (value, out) => {
+      let before = '{';
       for (const { name, key, shape } of parts) {
         const part = (value as Readonly<Record<string, unknown>>)[name];
-        if (part !== undefined) json += (json === '' ? '{' : ',') + key + textOf(shape, part);
+        if (part === undefined) continue;
+        out.text += before + key;
+        writeJson(shape, part, out);
+        before = ',';
       }
-      return json === '' ? '{}' : `${json}}`;
+      out.text += before === '{' ? '{}' : '}';
     },
     decode: (json) => {
       const source = asObject(json);
