@@ -153,6 +153,19 @@ describe('changes of a backend', () => {
     expect(await ledger()).toHaveLength(1);
   });
 
+  it('lets nobody delete an order or a product that the ledger tells of', async () => {
+    follow();
+    await imported();
+    await order();
+    backend.put('kept', 'x');
+    await settled(1);
+    for (const table of ['journal', 'standing_order'])
+      await expect(sql`delete from ${sql.table(table)}`.execute(store.db)).rejects.toThrow('is in the ledger');
+    expect(await ledger()).toHaveLength(1);
+    await order();
+    await sql`delete from standing_order where id not in (select order_id from delivery)`.execute(store.db);
+  });
+
   it('refuses the writes of a follower that another has replaced', async () => {
     follow();
     await imported();

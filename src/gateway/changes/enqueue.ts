@@ -66,6 +66,7 @@ export async function enqueueAndTell(
   return count;
 }
 
+/** `offset 0`: journal rows are fetched one by one by their id; the server would rather read a whole small journal. */
 function insertion(matches: readonly Match[], reopen: Reopen): RawBuilder<unknown> {
   const again = {
     never: sql`false`,
@@ -77,7 +78,7 @@ function insertion(matches: readonly Match[], reopen: Reopen): RawBuilder<unknow
     select m.order_id, m.journal_id, j.domain, j.key, j.revision, m.method,
       case when m.method <> 'FILETRANSFER' then 'available' when m.held then 'matched' else 'queued' end,
       m.target, now() + make_interval(secs => m.deadline_s)
-    from ${recordset(matches, COLUMNS, 'm')} join journal j on j.id = m.journal_id
+    from ${recordset(matches, COLUMNS, 'm')} cross join lateral (select * from journal where id = m.journal_id offset 0) j
     order by m.order_id, j.id
     on conflict (order_id, domain, key, revision) do update set
       journal_id = excluded.journal_id, round = delivery.round + 1, state = excluded.state, cause = null,
