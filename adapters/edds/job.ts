@@ -1,6 +1,6 @@
-import type { Insertable, Selectable } from 'kysely';
+import type { Insertable, Kysely, Selectable, Updateable } from 'kysely';
 import { requestName } from './submit.js';
-import type { JobTable } from './tables.js';
+import type { EddsTables, JobTable } from './tables.js';
 
 export type JobRow = Selectable<JobTable>;
 
@@ -27,3 +27,6 @@ export const plannedJob = (plan: Pick<JobRow, Needed> & Partial<Pick<JobRow, Opt
   follows: plan.follows ?? null,
   joined_ns: plan.joined_ns ?? null,
 });
+
+export const updateJob = (db: Kysely<EddsTables>, { id }: JobRow, set: Updateable<JobTable>) =>
+  db.updateTable('edds_job').set(set).where('id', '=', id).execute();
