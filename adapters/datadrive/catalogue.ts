@@ -1,8 +1,15 @@
-import { type MappingFile, type ProductMapper, type ProductRules, productMapper } from '../../src/mapping/index.js';
+import {
+  type Described,
+  type MappingFile,
+  type ProductMapper,
+  type ProductRules,
+  productMapper,
+} from '../../src/mapping/index.js';
 import type { DataDriveConfig } from './config.js';
 import { fault } from './http.js';
+import { placeIn } from './record.js';
 import { type FieldTable, type ObjectType, readFields, ruleFor } from './schema.js';
-import { type SearchClient, SearchError } from './search.js';
+import { type Document, type SearchClient, SearchError } from './search.js';
 
 /** What the index says of itself: aliases, fields, object types; and the mapping compiled for them. */
 export interface Catalogue {
@@ -13,6 +20,8 @@ export interface Catalogue {
   readonly typesOf: ReadonlyMap<string, readonly string[]>;
   knowsType(objectType: string): boolean;
   fieldsOfIndex(index: string): FieldTable;
+  /** A document of this index by the mapping; null = no product. */
+  describe(index: string, document: Document): Described | null;
   readonly rules: ProductRules;
   /** Types that the mapping table declares; the others come from the index. */
   readonly declared: ReadonlySet<string>;
@@ -104,7 +113,18 @@ async function readCatalogue(
   const declared = new Set(products.types.map(({ name }) => name));
   const all = new Set([...typesOf.values()].flat());
   const knowsType = (type: string): boolean => all.has(type);
-  return { aliases, tables, typesOf, knowsType, fieldsOfIndex, rules, declared, mapper: productMapper(rules) };
+  const mapper = productMapper(rules);
+  const describers = new Map<FieldTable, (document: Document) => Described | null>();
+  const describe = (index: string, document: Document): Described | null => {
+    const table = fieldsOfIndex(index);
+    let describer = describers.get(table);
+    if (!describer) {
+      describer = mapper.describer(placeIn(table, config.fields));
+      describers.set(table, describer);
+    }
+    return describer(document);
+  };
+  return { aliases, tables, typesOf, knowsType, fieldsOfIndex, describe, rules, declared, mapper };
 }
 
 /** Names for the path of a search, each with its indices; an index without an alias stands for itself. */

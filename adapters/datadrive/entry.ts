@@ -2,7 +2,7 @@ import { lookup } from 'mime-types';
 import type { Entry } from '../../src/gateway/backend.js';
 import type { Catalogue } from './catalogue.js';
 import type { DataDriveConfig } from './config.js';
-import { fieldsOf, numberOf, textOf, timeOf } from './record.js';
+import { numberOf, textOf, timeOf } from './record.js';
 import type { FieldTable } from './schema.js';
 import type { Document, Hit } from './search.js';
 
@@ -56,7 +56,7 @@ export function entryOf(hit: Hit, catalogue: Catalogue, config: DataDriveConfig)
   const { _source: source } = hit;
   const { fields } = config;
   const table = catalogue.fieldsOfIndex(hit._index);
-  const described = catalogue.mapper.describe(fieldsOf(source, table, fields));
+  const described = catalogue.describe(hit._index, source);
   const created = timeAt(source, fields.created, table);
   if (described === null || created === null) return null;
   const { contentStart, contentEnd } = described;

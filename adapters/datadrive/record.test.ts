@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { dataDriveConfig } from './config.js';
 import { parseEvent } from './feed-event.js';
-import { fieldsOf, numberOf, textOf, timeOf } from './record.js';
+import { numberOf, placeIn, textOf, timeOf } from './record.js';
 import { readFields, ruleFor } from './schema.js';
 
 const { fields: names } = dataDriveConfig({
@@ -36,7 +36,8 @@ describe('values of a document', () => {
     label: { properties: { A: { properties: { B: { type: 'text', fields: { keyword: { type: 'keyword' } } } } } } },
     footprint: { type: 'geo_shape' },
   });
-  const read = (document: Record<string, unknown>) => fieldsOf(document, table, names);
+  const place = placeIn(table, names);
+  const read = (document: Record<string, unknown>) => (field: string) => place(field)(document);
 
   it('are found under dotted keys and inside objects, also in lists of them', () => {
     expect(read({ 'label.A.B': 'flat' })('label.A.B')).toBe('flat');

@@ -1,5 +1,5 @@
 import { parseTime } from '../../src/formats/time.js';
-import type { Fields, Raw } from '../../src/mapping/index.js';
+import type { Place, Raw } from '../../src/mapping/index.js';
 import type { DataDriveConfig } from './config.js';
 import type { FieldTable } from './schema.js';
 import type { Document } from './search.js';
@@ -28,45 +28,22 @@ export function siteField(field: string, names: DataDriveConfig['fields']): stri
   return role ? names[role] : field;
 }
 
-/** Where a field of the mapping is found, worked out once for each index. */
-interface Found {
-  readonly name: string;
-  readonly time: boolean;
-  /** May lie inside an object. */
-  readonly nested: boolean;
-  /** A range that the index does not know is not used: a search for it would find nothing. */
-  readonly hidden: boolean;
-}
-
-const resolved = new WeakMap<FieldTable, Map<string, Found>>();
-
-function resolve(field: string, table: FieldTable, names: DataDriveConfig['fields']): Found {
-  const name = siteField(field, names);
-  const isEnd = /\.(gte|lte)$/.test(name) && !table.has(name);
-  const hidden = isEnd && !table.get(name.slice(0, -4))?.range;
-  return { name, hidden, nested: name.includes('.'), time: isTime(name, table) };
-}
-
-/** The values of a document as the mapping reads them; times of date fields as nanoseconds. */
-export function fieldsOf(document: Document, table: FieldTable, names: DataDriveConfig['fields']): Fields {
-  let known = resolved.get(table);
-  if (!known) {
-    known = new Map();
-    resolved.set(table, known);
-  }
-  const places = known;
-  return (field) => {
-    let found = places.get(field);
-    if (!found) {
-      found = resolve(field, table, names);
-      places.set(field, found);
-    }
-    const { name, time, hidden, nested } = found;
-    if (hidden) return undefined;
-    const value = Object.hasOwn(document, name) ? document[name] : nested ? lookUp(document, name) : undefined;
-    return value === undefined || value === null ? undefined : toRaw(value, time);
+/** The values of the documents of one index as the mapping reads them; times of date fields as nanoseconds. */
+export const placeIn =
+  (table: FieldTable, names: DataDriveConfig['fields']): Place<Document> =>
+  (field) => {
+    const name = siteField(field, names);
+    const isEnd = /\.(gte|lte)$/.test(name) && !table.has(name);
+    // A range that the index does not know is not used: a search for it would find nothing.
+    if (isEnd && !table.get(name.slice(0, -4))?.range) return () => undefined;
+    const time = isTime(name, table);
+    const nested = name.includes('.');
+    return (document) => {
+      const value = Object.hasOwn(document, name) ? document[name] : nested ? lookUp(document, name) : undefined;
+      if (typeof value === 'string' && !time) return value;
+      return value === undefined || value === null ? undefined : toRaw(value, time);
+    };
   };
-}
 
 function isTime(name: string, table: FieldTable): boolean {
   const own = table.get(name);

@@ -9,6 +9,9 @@ import { compileTransform, isList, type Raw, type Step } from './transform.js';
 /** The values of one legacy record by field name; undefined or null where it has none. */
 export type Fields = (field: string) => Raw | null | undefined;
 
+/** Where records of one kind have a field: looked up once, read of each record. */
+export type Place<R> = (field: string) => (record: R) => Raw | null | undefined;
+
 /** A record as the mapping describes it. Absent values are null. */
 export interface Described {
   readonly productType: string;
@@ -46,6 +49,8 @@ export interface ProductMapper {
   type(name: string): ProductType;
   /** null = no product. */
   describe(fields: Fields): Described | null;
+  /** The same for many records of one kind. */
+  describer<R>(place: Place<R>): (record: R) => Described | null;
   /**
    * The one field whose value is the attribute's, unchanged, in every type that has the attribute; null when there is
    * none, so that only the exact evaluation of the filter can tell.
@@ -55,22 +60,24 @@ export interface ProductMapper {
 
 /** Compiles the `products` part of a mapping once. */
 export function productMapper(rules: ProductRules): ProductMapper {
-  const common = rules.common.attributes;
-  const compiled = rules.types.map((rule) => compileRule(rule, rules.common, common));
+  const describer = <R>(place: Place<R>): ((record: R) => Described | null) => {
+    const compiled = rules.types.map((rule) => compileRule(rule, rules.common, place));
+    return (record) => {
+      for (const { match, describe } of compiled) {
+        const groups = match(record);
+        if (groups !== null) return describe(record, groups);
+      }
+      return null;
+    };
+  };
   const types = declaredTypes(rules);
   const byName = new Map(types.map((type) => [type.name, type]));
   return {
     types,
     groups: (rules.groups ?? []).map((group) => groupOf(group, rules)),
     type: (name) => byName.get(name) ?? { name, description: null, attributeDefs: null },
-    describe(fields) {
-      for (const rule of compiled) {
-        const groups = rule.match(fields);
-        if (groups !== null)
-          return rule.describe(groups.size === 0 ? fields : (field) => groups.get(field) ?? fields(field));
-      }
-      return null;
-    },
+    describe: describer<Fields>((field) => (fields) => fields(field)),
+    describer,
     origin: (attribute) => findOrigin(rules, attribute),
   };
 }
@@ -126,29 +133,28 @@ function findOrigin(rules: ProductRules, attribute: string): Origin | null {
   return same ? { field, type: first.type } : null;
 }
 
-interface CompiledRule {
-  /** Named groups of the patterns as `match.<group>` when the conditions hold, else null. */
-  readonly match: (fields: Fields) => ReadonlyMap<string, string> | null;
-  readonly describe: (fields: Fields) => Described | null;
+/** Named groups of a rule's patterns as `match.<group>`. */
+type Groups = ReadonlyMap<string, string>;
+
+interface CompiledRule<R> {
+  /** null where the conditions do not hold. */
+  readonly match: (record: R) => Groups | null;
+  readonly describe: (record: R, groups: Groups) => Described | null;
 }
 
-function compileRule(
-  rule: ProductRule,
-  common: ProductRules['common'],
-  commonAttributes: readonly AttributeRule[],
-): CompiledRule {
-  const match = compileWhen(rule.when);
+function compileRule<R>(rule: ProductRule, common: ProductRules['common'], place: Place<R>): CompiledRule<R> {
+  const match = compileWhen(rule.when, place);
   if (rule.skip) return { match, describe: () => null };
   const names = new Set(rule.attributes.map(({ name }) => name));
-  const attributes = [...commonAttributes.filter(({ name }) => !names.has(name)), ...rule.attributes].map(
-    (attribute) => ({ attribute, read: compileSource(attribute) }),
+  const attributes = [...common.attributes.filter(({ name }) => !names.has(name)), ...rule.attributes].map(
+    (attribute) => ({ attribute, read: compileSource(attribute, place) }),
   );
   const claims = (rule.claim ?? common.claim ?? []).map((claim) => ({
     algorithm: claim.algorithm,
-    read: compileSource(claim),
+    read: compileSource(claim, place),
   }));
   const value = (name: Exclude<keyof typeof common, 'attributes' | 'claim'>) =>
-    compileSource(rule[name] ?? common[name]);
+    compileSource(rule[name] ?? common[name], place);
   const read = {
     created: value('created'),
     contentStart: value('contentStart'),
@@ -160,19 +166,19 @@ function compileRule(
   };
   return {
     match,
-    describe(fields) {
+    describe(record, groups) {
       const problems: string[] = [];
-      const values = valuesIn(attributes, fields, problems);
+      const values = valuesIn(attributes, record, groups, problems);
       return {
         productType: rule.name,
-        created: timeIn('created', read.created, fields, problems),
-        contentStart: timeIn('contentStart', read.contentStart, fields, problems),
-        contentEnd: timeIn('contentEnd', read.contentEnd, fields, problems),
-        source: textIn(read.source, fields),
-        description: textIn(read.text, fields),
-        fileName: textIn(read.fileName, fields),
-        mime: textIn(read.mime, fields),
-        claim: claimIn(claims, fields, problems),
+        created: timeIn('created', read.created(record, groups), problems),
+        contentStart: timeIn('contentStart', read.contentStart(record, groups), problems),
+        contentEnd: timeIn('contentEnd', read.contentEnd(record, groups), problems),
+        source: textIn(read.source(record, groups)),
+        description: textIn(read.text(record, groups)),
+        fileName: textIn(read.fileName(record, groups)),
+        mime: textIn(read.mime(record, groups)),
+        claim: claimIn(claims, record, groups, problems),
         attributes: values,
         problems,
       };
@@ -180,16 +186,17 @@ function compileRule(
   };
 }
 
-type Read = (fields: Fields) => Raw | undefined;
+type Read<R> = (record: R, groups: Groups) => Raw | undefined;
 
-function valuesIn(
-  attributes: readonly { readonly attribute: AttributeRule; readonly read: Read }[],
-  fields: Fields,
+function valuesIn<R>(
+  attributes: readonly { readonly attribute: AttributeRule; readonly read: Read<R> }[],
+  record: R,
+  groups: Groups,
   problems: string[],
 ): readonly NamedValue[] {
   const values: NamedValue[] = [];
   for (const { attribute, read } of attributes) {
-    const raw = read(fields);
+    const raw = read(record, groups);
     if (raw === undefined) continue;
     const found = toAttribute(attribute.type, raw);
     if (found === undefined) problems.push(`${attribute.name}: no ${attribute.type}: ${shown(raw)}`);
@@ -198,27 +205,26 @@ function valuesIn(
   return values;
 }
 
-function timeIn(name: string, read: Read, fields: Fields, problems: string[]): bigint | null {
-  const raw = read(fields);
+function timeIn(name: string, raw: Raw | undefined, problems: string[]): bigint | null {
   if (raw === undefined) return null;
   const found = toTime(raw);
   if (found === undefined) problems.push(`${name}: not a time: ${shown(raw)}`);
   return found ?? null;
 }
 
-function textIn(read: Read, fields: Fields): string | null {
-  const raw = read(fields);
+function textIn(raw: Raw | undefined): string | null {
   const first = raw !== undefined && isList(raw) ? raw[0] : raw;
   return first === undefined || first === '' ? null : String(first);
 }
 
-function claimIn(
-  claims: readonly { readonly algorithm: Claim['algorithm']; readonly read: Read }[],
-  fields: Fields,
+function claimIn<R>(
+  claims: readonly { readonly algorithm: Claim['algorithm']; readonly read: Read<R> }[],
+  record: R,
+  groups: Groups,
   problems: string[],
 ): Claim | null {
   for (const { algorithm, read } of claims) {
-    const raw = read(fields);
+    const raw = read(record, groups);
     if (raw === undefined) continue;
     const bytes = Buffer.from(String(raw).trim(), 'hex');
     if (bytes.length === CLAIM_BYTES[algorithm]) return { algorithm, value: bytes };
@@ -229,31 +235,39 @@ function claimIn(
 
 const shown = (raw: Raw): string => JSON.stringify(String(raw).slice(0, 60));
 
-function compileSource(source: Source | undefined): Read {
-  if (source === undefined) return () => undefined;
+function compileSource<R>(source: Source | undefined, place: Place<R>): Read<R> {
+  const [first, ...from] = source?.from ?? [];
+  if (source === undefined || first === undefined) return () => source?.default;
+  const own = compileField(first, place);
   const steps: readonly Step[] = source.transform.map(compileTransform);
-  return (fields) => {
-    for (const field of source.from) {
-      let value = fields(field) ?? undefined;
-      for (const step of steps) if (value !== undefined) value = step(value);
-      if (value !== undefined && !(isList(value) && value.length === 0)) return value;
-    }
-    return source.default;
+  const read: Read<R> = (record, groups) => {
+    let value = own(record, groups);
+    for (let i = 0; i < steps.length && value !== undefined; i++) value = steps[i]!(value);
+    return value !== undefined && isList(value) && value.length === 0 ? undefined : value;
   };
+  if (from.length === 0 && source.default === undefined) return read;
+  const next = compileSource({ ...source, from }, place);
+  return (record, groups) => read(record, groups) ?? next(record, groups);
+}
+
+function compileField<R>(field: string, place: Place<R>): Read<R> {
+  const read = place(field);
+  const own: Read<R> = (record) => read(record) ?? undefined;
+  return field.startsWith('match.') ? (record, groups) => groups.get(field) ?? own(record, groups) : own;
 }
 
 type Test = (value: Raw | undefined, groups: Map<string, string>) => boolean;
 
-function compileWhen(when: ProductRule['when']): CompiledRule['match'] {
-  const none: ReadonlyMap<string, string> = new Map();
+function compileWhen<R>(when: ProductRule['when'], place: Place<R>): CompiledRule<R>['match'] {
+  const none: Groups = new Map();
   if (when === undefined) return () => none;
   const alternatives = when.map((conditions) =>
-    Object.entries(conditions).map(([field, condition]) => ({ field, test: compileCondition(condition) })),
+    Object.entries(conditions).map(([field, condition]) => ({ read: place(field), test: compileCondition(condition) })),
   );
-  return (fields) => {
+  return (record) => {
     for (const alternative of alternatives) {
       const groups = new Map<string, string>();
-      if (alternative.every(({ field, test }) => test(fields(field) ?? undefined, groups))) return groups;
+      if (alternative.every(({ read, test }) => test(read(record) ?? undefined, groups))) return groups;
     }
     return null;
   };
