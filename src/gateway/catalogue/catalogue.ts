@@ -12,7 +12,8 @@ import { refuseNul } from '../values.js';
 import { resolverFor } from './filters.js';
 import { listFolder } from './folders.js';
 import { groupsOf, groupTypes } from './groups.js';
-import { backendsFor, decodeCursor, encodeCursor, type Merged, mergeListings, visitListings } from './merge.js';
+import { later } from './later.js';
+import { backendsFor, decodeCursor, type Merged, mergeListings, visitListings } from './merge.js';
 
 export interface CatalogueDependencies {
   readonly db: Kysely<CoreTables>;
@@ -88,23 +89,15 @@ export function createCatalogue({ db, backends, access, filters, pageLimit }: Ca
       let last: Merged | null = null;
       const found = mergeListings(...(await search(query, { after, limit: most + 1, signal }, principal)));
       for await (const merged of found) {
-        if (entries.length === most) return { entries, next: last && encodeCursor(last.positions) };
+        if (entries.length === most) return { entries, next: last?.cursor ?? null };
         entries.push(merged.entry);
         last = merged;
       }
       return { entries, next: null };
     },
 
-    async *listAll(query, { after, signal }, principal) {
-      const found = mergeListings(...(await search(query, { after, limit: pageLimit, signal }, principal)));
-      for await (const { entry, positions } of found)
-        yield {
-          entry,
-          get cursor() {
-            return encodeCursor(positions);
-          },
-        };
-    },
+    listAll: (query, { after, signal }, principal) =>
+      later(async () => mergeListings(...(await search(query, { after, limit: pageLimit, signal }, principal)))),
 
     async listBounded(query, limit, signal, principal) {
       const entries: Entry[] = [];

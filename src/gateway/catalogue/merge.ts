@@ -4,11 +4,12 @@ import { invalid } from '../../mpd/index.js';
 import type { Backend, BackendQuery, Entry, Listed } from '../backend.js';
 
 /** Where a merged listing stands: for each backend the position of the last entry taken from it. */
-export type Positions = Readonly<Record<string, string>>;
+type Positions = Readonly<Record<string, string>>;
 
 export interface Merged {
   readonly entry: Entry;
-  readonly positions: Positions;
+  /** The listing goes on behind the entry. */
+  readonly cursor: string;
 }
 
 interface ListingOptions {
@@ -70,7 +71,7 @@ async function* listOne(backend: Backend, query: BackendQuery, options: ListingO
   }
 }
 
-/** An entry of one backend; the positions are put together only for those who look at them. */
+/** An entry of a listing; its cursor is put together only for those who look at it. */
 class Place implements Merged {
   constructor(
     readonly entry: Entry,
@@ -79,8 +80,9 @@ class Place implements Merged {
     private readonly position: string,
   ) {}
 
-  get positions(): Positions {
-    return { ...this.others, [this.backend]: this.position };
+  get cursor(): string {
+    const positions: Positions = { ...this.others, [this.backend]: this.position };
+    return Buffer.from(JSON.stringify(positions)).toString('base64url');
   }
 }
 
@@ -110,8 +112,8 @@ async function* listSeveral(
         if (source.head && (!first || before(source.head.entry, first.head!.entry))) first = source;
       if (!first) return;
       const { entry, position } = first.head!;
+      if (options.keep(entry)) yield new Place(entry, positions, first.id, position);
       positions = { ...positions, [first.id]: position };
-      if (options.keep(entry)) yield { entry, positions };
       await advance(first);
     }
   } finally {
@@ -137,9 +139,6 @@ export function backendsFor(all: readonly Backend[], filter: BackendQuery['filte
   if (domains === null) return all;
   return all.filter((backend) => domains.some((pattern) => backend.domains.some((own) => mayMatchBelow(pattern, own))));
 }
-
-export const encodeCursor = (positions: Positions): string =>
-  Buffer.from(JSON.stringify(positions)).toString('base64url');
 
 /** @throws MpdError Invalid, field `cursor` */
 export function decodeCursor(cursor: string): Positions {
