@@ -46,6 +46,8 @@ export interface Claimed {
   readonly path: TargetPath;
   /** Another delivery that held the path and was lost: what it left is to be removed. */
   readonly abandoned: bigint | null;
+  /** The entry as its backend just gave it, for `open`; resolves with undefined where it has to be looked up. */
+  readonly known?: () => Promise<Entry | undefined>;
 }
 
 /** Key of `target_path`. */

@@ -153,10 +153,16 @@ async function whoBrings({ row }: Claimed, backend: Backend, signal: AbortSignal
   }
 }
 
-async function open({ row, form }: Claimed, backend: Backend, signal: AbortSignal, touch: () => void): Promise<Body> {
+async function open(
+  { row, form, known }: Claimed,
+  backend: Backend,
+  signal: AbortSignal,
+  touch: () => void,
+): Promise<Body> {
   const ref = productRef(domainOf(row.domain), row.key, Number(row.version));
   try {
-    const asked = { revision: row.revision, offset: 0, signal, progress: touch };
+    const entry = await known?.();
+    const asked = { revision: row.revision, offset: 0, signal, progress: touch, ...(entry && { entry }) };
     const body = await backend.open(ref, form === null ? asked : { ...asked, form: form.name });
     if (body.revision === row.revision) return body;
     await endUnread(body);

@@ -12,6 +12,7 @@ import { prepare } from './claimed.js';
 import { createDeliver } from './deliver.js';
 import { expireWaiting } from './expire.js';
 import { type Held, holdRows } from './held-rows.js';
+import { lookAhead } from './look-ahead.js';
 import type { DeliveryMetrics } from './metrics.js';
 import { givenBack, type Outcome } from './outcome.js';
 import { createPauses, type PauseKey } from './pauses.js';
@@ -64,7 +65,9 @@ const LONGEST_PAUSE = 60_000;
 /** How long a row waits for another sender of its path. */
 const BUSY_MS = 300;
 /** Transfers that are done and wait for the store, at most; beyond that they keep their slots. */
-const RECORDING = 64;
+const RECORDING = 128;
+/** While many small files are done each moment, outcomes are written this far apart. */
+const GATHER_MS = 40;
 const LEAVE_MS = 15_000;
 const ENDINGS: ReadonlySet<Outcome['kind']> = new Set(['notified', 'ended']);
 
@@ -96,10 +99,14 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
       await expireWaiting(db, key, reason).catch((err) => log.warn({ err, what: key }, 'expired rows were not ended'));
     },
   });
-  const recorder = createBatcher<Outcome, FileState | undefined>(async (outcomes) => {
-    const written = await recordOutcomes(db, owner, outcomes);
-    return outcomes.map((outcome) => written.get(outcome.row.id));
-  }, 200);
+  const recorder = createBatcher<Outcome, FileState | undefined>(
+    async (outcomes) => {
+      const written = await recordOutcomes(db, owner, outcomes);
+      return outcomes.map((outcome) => written.get(outcome.row.id));
+    },
+    200,
+    GATHER_MS,
+  );
 
   /** Writes an outcome; a failure is logged, the lease then runs out and another worker finds the row. */
   async function record(outcome: Outcome): Promise<FileState | undefined> {
@@ -144,7 +151,7 @@ export function startDeliveryWorkers(dependencies: WorkerDependencies): Delivery
     try {
       const { ready, settled } = await prepare(db, rows, targets, backends, { ttlMs: leaseMs, busyMs: BUSY_MS });
       const byId = new Map(items.map((item) => [item.row.id, item]));
-      for (const claimed of ready) {
+      for (const claimed of lookAhead(ready, backends)) {
         const item = byId.get(claimed.row.id)!;
         item.path = claimed.path;
         slots.wait(claimed.row.target, Object.assign(item, { claimed }));

@@ -1,17 +1,22 @@
+import type { Stats } from 'ssh2';
 import { temporaryName } from '../../gateway/delivery/file-name.js';
 import { readSource } from '../../gateway/delivery/source.js';
 import type { PutOptions, PutResult, SourceBody } from '../../gateway/target.js';
 import { deliveryFailed } from '../../mpd/index.js';
 import { isLost, STATUS, statusOf } from './errors.js';
 import type { Session } from './session.js';
-import { digestRemote, writeWindowed } from './transfer.js';
+import { type Digest, digestOpen, digestRemote, writeWindowed } from './transfer.js';
 
 interface Sent {
   readonly bytes: number;
   readonly checksum: Uint8Array;
 }
 
-/** Writes beside the final name, checks, and only then gives the final name. `again` connects anew when an answer was lost. */
+/**
+ * Writes beside the final name, checks, and only then gives the final name.
+ * @param again connects anew when an answer was lost
+ * @param makeFolders called when the file could not be made: fails where the folder of the target itself is missing
+ */
 export async function putFile(
   session: Session,
   folder: string,
@@ -19,21 +24,23 @@ export async function putFile(
   body: SourceBody,
   options: PutOptions,
   again: <T>(work: (session: Session) => Promise<T>) => Promise<T>,
+  makeFolders: () => Promise<void> = async () => undefined,
 ): Promise<Omit<PutResult, 'location'>> {
   const temporary = `${folder}/${temporaryName(options.deliveryId, options.epoch)}`;
   const final = `${folder}/${file}`;
-  if ((await session.lstat(final))?.isDirectory())
-    throw deliveryFailed(`${final}: a directory of that name is in the way`);
-  const handle = await createFresh(session, temporary);
+  const { handle, readable } = await createFresh(session, temporary, options.verify === 'readback', makeFolders);
   let open = true;
   try {
     const source = readSource(body, options);
     await writeWindowed(session, handle, source.stream);
-    await session.sync(handle);
+    const sent = { bytes: source.bytes(), checksum: source.sha256() };
+    const flushed = session.sync(handle);
+    flushed.catch(() => undefined);
+    const landed = readable ? await readBack(session, handle, sent.bytes, options.signal) : null;
+    await flushed;
     open = false;
     await session.close(handle);
-    const sent = { bytes: source.bytes(), checksum: source.sha256() };
-    const targetCheck = await check(session, temporary, sent, options);
+    const targetCheck = landed === null ? await check(session, temporary, sent, options) : requireSame(landed, sent);
     options.signal.throwIfAborted();
     try {
       await publish(session, temporary, final, sent, options);
@@ -49,14 +56,44 @@ export async function putFile(
   }
 }
 
-/** A file of that very name is an earlier try of the same worker. */
-async function createFresh(session: Session, path: string): Promise<Buffer> {
+/** Servers that take no handle for both writing and reading. */
+const oneWay = new WeakSet<Session>();
+
+/** A file that is new, open for reading too where that is wanted and the server can. */
+async function createFresh(
+  session: Session,
+  path: string,
+  wanted: boolean,
+  makeFolders: () => Promise<void>,
+): Promise<{ readonly handle: Buffer; readonly readable: boolean }> {
+  const readable = wanted && !oneWay.has(session);
+  const create = async () => ({ handle: await session.open(path, readable ? 'wx+' : 'wx'), readable });
   try {
-    return await session.open(path, 'wx');
+    return await create();
   } catch (error) {
-    if (isLost(error) || (await session.lstat(path)) === null) throw error;
-    await session.remove(path);
-    return session.open(path, 'wx');
+    if (isLost(error)) throw error;
+    await makeFolders();
+    // A file of that very name is an earlier try of the same worker.
+    if ((await session.lstat(path)) !== null) await session.remove(path);
+    try {
+      return await create();
+    } catch (last) {
+      if (!readable || isLost(last)) throw last;
+      const handle = await session.open(path, 'wx');
+      oneWay.add(session);
+      return { handle, readable: false };
+    }
+  }
+}
+
+/** By the handle that wrote it; null where the server does not let it: then it is opened anew. */
+async function readBack(session: Session, handle: Buffer, size: number, signal: AbortSignal): Promise<Digest | null> {
+  try {
+    return await digestOpen(session, handle, size, signal);
+  } catch (error) {
+    if (signal.aborted || isLost(error) || statusOf(error) === undefined) throw error;
+    oneWay.add(session);
+    return null;
   }
 }
 
@@ -70,8 +107,13 @@ async function check(
   if (size === undefined) throw deliveryFailed('the file was removed while it was being written', 'retry');
   if (size !== sent.bytes) throw deliveryFailed(`${sent.bytes} bytes were written and ${size} landed`, 'retry');
   if (options.verify === 'remote') return 'size';
-  const landed = await digestRemote(session, path, size, options.signal);
-  if (landed.bytes !== sent.bytes || !Buffer.from(landed.checksum).equals(sent.checksum))
+  return requireSame(await digestRemote(session, path, size, options.signal), sent);
+}
+
+function requireSame(landed: Digest, sent: Sent): 'verified' {
+  if (landed.bytes !== sent.bytes)
+    throw deliveryFailed(`${sent.bytes} bytes were written and ${landed.bytes} landed`, 'retry');
+  if (!Buffer.from(landed.checksum).equals(sent.checksum))
     throw deliveryFailed('what landed differs from what was sent (SHA-256)', 'retry');
   return 'verified';
 }
@@ -91,11 +133,21 @@ async function publish(
     try {
       return await session.replace(temporary, final);
     } catch (error) {
-      if (statusOf(error) !== STATUS.unsupported) throw error;
+      if (isLost(error)) throw error;
+      if (statusOf(error) !== STATUS.unsupported) {
+        refuseFolder(await session.lstat(final), final);
+        throw error;
+      }
     }
   }
-  if ((await session.lstat(final)) === null) return session.rename(temporary, final);
+  const existing = await session.lstat(final);
+  if (existing === null) return session.rename(temporary, final);
+  refuseFolder(existing, final);
   await replaceInSteps(session, temporary, final);
+}
+
+function refuseFolder(found: Stats | null, final: string): void {
+  if (found?.isDirectory()) throw deliveryFailed(`${final}: a directory of that name is in the way`);
 }
 
 /** Without an atomic replace: the old file steps aside and comes back if the new one cannot take its place. */
@@ -113,7 +165,9 @@ async function replaceInSteps(session: Session, temporary: string, final: string
 
 /** True when equal content is there already; refuses other content. */
 async function keepExisting(session: Session, final: string, sent: Sent, signal: AbortSignal): Promise<boolean> {
-  if ((await session.lstat(final)) === null) return false;
+  const existing = await session.lstat(final);
+  if (existing === null) return false;
+  refuseFolder(existing, final);
   if (await isThere(session, final, sent, signal)) return true;
   throw deliveryFailed(`${final} exists with other content and must not be overwritten`);
 }

@@ -10,7 +10,8 @@ export interface Session {
   readonly posixRename: boolean;
   /** Bytes of one write or read that the server takes whole. */
   readonly packet: number;
-  open(path: string, flags: 'wx' | 'r'): Promise<Buffer>;
+  /** `wx+`: what is written can be read back by the same handle. */
+  open(path: string, flags: 'wx' | 'wx+' | 'r'): Promise<Buffer>;
   /** At most a packet; the data have been copied when this returns. */
   write(handle: Buffer, data: Buffer, position: number): Promise<void>;
   /** Bytes read into `into` at its beginning; 0 at the end of the file. */
@@ -104,6 +105,17 @@ export async function openSession(account: Account, options: Options): Promise<S
     });
   });
 
+  // What is asked in one turn, by however many deliveries, goes out in one write.
+  let gathering = false;
+  const gather = (): void => {
+    if (gathering) return;
+    gathering = true;
+    sock.cork();
+    setImmediate(() => {
+      gathering = false;
+      sock.uncork();
+    });
+  };
   type Callback<T> = (error: Error | null | undefined, value?: T) => void;
   const ask = <T>(start: (done: Callback<T>) => void): Promise<T> =>
     new Promise<T>((resolve, reject) => {
@@ -118,6 +130,7 @@ export async function openSession(account: Account, options: Options): Promise<S
         reject(error);
       };
       pending.add(fail);
+      gather();
       try {
         start((error, value) => {
           settle();
@@ -140,7 +153,7 @@ export async function openSession(account: Account, options: Options): Promise<S
     isOpen: () => lost === undefined,
     packet: packetOf(told),
     posixRename: extensions['posix-rename@openssh.com'] !== undefined,
-    open: (path, flags) => ask<Buffer>((done) => sftp.open(path, flags, done)),
+    open: (path, flags) => ask<Buffer>((done) => sftp.open(path, flags as 'wx', done)),
     write: (handle, data, position) => ask((done) => sftp.write(handle, data, 0, data.length, position, done)),
     read: (handle, into, position) =>
       ask<number>((done) =>

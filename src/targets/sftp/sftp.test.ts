@@ -273,6 +273,65 @@ for (const server of ['openssh', 'proftpd'] as const)
         session.end();
       });
 
+      it('that opens no file for both writing and reading has it read back by a second opening', async () => {
+        const folder = `${sftp.folder}/${place.folder.split('/').at(-1)}`;
+        const again = <T>(work: (fresh: Session) => Promise<T>): Promise<T> => work(session);
+        const session = await openSession(accountFor(sftp), { guard, signal: never });
+        const opened: string[] = [];
+        const handles = new Map<Buffer, string>();
+        const watched = (allows: (flags: string) => boolean): Session => ({
+          ...session,
+          async open(path, flags) {
+            opened.push(flags);
+            if (!allows(flags)) return refuse();
+            const handle = await session.open(path, flags);
+            handles.set(handle, flags);
+            return handle;
+          },
+          read: (handle, into, position) =>
+            handles.get(handle) === 'r' ? session.read(handle, into, position) : refuse(),
+        });
+        const noOpening = watched((flags) => flags !== 'wx+');
+        for (const name of ['first', 'second'])
+          expect(await putFile(noOpening, folder, name, text(name), put(), again)).toMatchObject({
+            targetCheck: 'verified',
+          });
+        // Asked twice whether it can, then never again.
+        expect(opened).toEqual(['wx+', 'wx+', 'wx', 'r', 'wx', 'r']);
+        const noReading = watched(() => true);
+        for (const name of ['third', 'fourth'])
+          expect(await putFile(noReading, folder, name, text(name), put(), again)).toMatchObject({
+            targetCheck: 'verified',
+          });
+        expect(opened.slice(6)).toEqual(['wx+', 'r', 'wx', 'r']);
+        for (const name of ['first', 'second', 'third', 'fourth'])
+          expect(await readFile(join(place.folder, name), 'utf8')).toBe(name);
+        session.end();
+      });
+
+      it('that stored other bytes, fewer or more is found out by reading back, and nothing becomes visible', async () => {
+        const folder = `${sftp.folder}/${place.folder.split('/').at(-1)}`;
+        const session = await openSession(accountFor(sftp), { guard, signal: never });
+        const again = <T>(work: (fresh: Session) => Promise<T>): Promise<T> => work(session);
+        const body = (): SourceBody => text('x'.repeat(100_000));
+        for (const [spoil, reason] of [
+          [(data: Buffer) => data.fill('y', 50, 51), 'differs from what was sent'],
+          [(data: Buffer) => data.subarray(1), '100000 bytes were written and 99999 landed'],
+          [(data: Buffer) => Buffer.concat([data, data.subarray(0, 5)]), '100000 bytes were written and 100005 landed'],
+        ] as const) {
+          const spoiling: Session = {
+            ...session,
+            packet: 200_000,
+            write: (handle, data, position) => session.write(handle, spoil(Buffer.from(data)), position),
+          };
+          await expect(putFile(spoiling, folder, 'spoilt', body(), put(), again)).rejects.toMatchObject({
+            ...{ class: 'retry', message: expect.stringContaining(reason) },
+          });
+          expect((await listFiles(place.folder)).filter((name) => /spoilt|part$/.test(name))).toEqual([]);
+        }
+        session.end();
+      });
+
       it('without posix-rename replaces in steps, and puts the old file back when that fails', async () => {
         const folder = `${sftp.folder}/${place.folder.split('/').at(-1)}`;
         const session = await openSession(accountFor(sftp), { guard, signal: never });

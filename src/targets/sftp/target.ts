@@ -50,8 +50,8 @@ export function sftpTarget(config: TargetConfig, guard: Guard, options: PoolOpti
     probe: (uri) => probe(uri, connected),
     async put(uri, name, body, put) {
       const sent = await inFolder(uri, name, put.signal, async (session, folder, file) => {
-        await makeFolders(session, pathOf(uri), splitPath(name).folders);
-        return putFile(session, folder, file, body, put, (work) => connected(uri, work));
+        const prepare = () => makeFolders(session, pathOf(uri), splitPath(name).folders);
+        return putFile(session, folder, file, body, put, (work) => connected(uri, work), prepare);
       });
       return { ...sent, location: locationOf(uri, name) };
     },

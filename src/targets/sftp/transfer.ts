@@ -69,30 +69,40 @@ export async function writeWindowed(
   return position;
 }
 
-/** SHA-256 and size of a remote file, read with a window of requests in flight. @param size as it should be: no more is asked for ahead */
-export async function digestRemote(
-  session: Session,
-  path: string,
-  size: number,
-  signal: AbortSignal,
-): Promise<{ readonly bytes: number; readonly checksum: Uint8Array }> {
+export interface Digest {
+  readonly bytes: number;
+  readonly checksum: Uint8Array;
+}
+
+/** SHA-256 and size of a remote file. @param size as it should be: no more is asked for ahead */
+export async function digestRemote(session: Session, path: string, size: number, signal: AbortSignal): Promise<Digest> {
+  const handle = await session.open(path, 'r');
+  try {
+    return await digestOpen(session, handle, size, signal);
+  } finally {
+    if (session.isOpen()) await session.close(handle);
+  }
+}
+
+/** The same of a file that is open, read with a window of requests in flight: its end is asked for with its last bytes. */
+export async function digestOpen(session: Session, handle: Buffer, size: number, signal: AbortSignal): Promise<Digest> {
   const { packet } = session;
   const most = windowOf(session);
   const hash = createHash('sha256');
-  const handle = await session.open(path, 'r');
   let bytes = 0;
+  const ahead: { readonly at: number; readonly buffer: Buffer; readonly count: Promise<number> }[] = [];
+  const spare: Buffer[] = [];
+  let next = 0;
+  const request = (): void => {
+    // No larger than what is left, so that a small file takes no large buffer; behind it a little more finds the end.
+    const length = next < size ? Math.min(packet, size - next) : 1024;
+    const buffer = (length === packet && spare.pop()) || Buffer.allocUnsafeSlow(length);
+    const count = session.read(handle, buffer, next);
+    count.catch(() => undefined);
+    ahead.push({ at: next, buffer, count });
+    next += length;
+  };
   try {
-    const ahead: { readonly at: number; readonly buffer: Buffer; readonly count: Promise<number> }[] = [];
-    const spare: Buffer[] = [];
-    let next = 0;
-    const request = (): void => {
-      // No larger than what is left, so that a small file takes no large buffer; one byte more finds the end.
-      const buffer = spare.pop() ?? Buffer.allocUnsafeSlow(Math.max(1024, Math.min(packet, size + 1 - next)));
-      const count = session.read(handle, buffer, next);
-      count.catch(() => undefined);
-      ahead.push({ at: next, buffer, count });
-      next += buffer.length;
-    };
     while (ahead.length < most && next <= size) request();
     for (;;) {
       signal.throwIfAborted();
@@ -110,9 +120,8 @@ export async function digestRemote(
       if (one.buffer.length === packet) spare.push(one.buffer);
       if (next <= size || ahead.length === 0) request();
     }
-    await Promise.allSettled(ahead.map((one) => one.count));
     return { bytes, checksum: new Uint8Array(hash.digest()) };
   } finally {
-    if (session.isOpen()) await session.close(handle);
+    await Promise.allSettled(ahead.map((one) => one.count));
   }
 }
