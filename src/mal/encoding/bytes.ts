@@ -93,8 +93,34 @@ export class Sink {
 
 const BYTES_OF_REPLACEMENT = Buffer.from('\ufffd');
 
+/** Short texts of ASCII that were read before: names of types, attributes and domains come again and again. */
+const KNOWN_TEXTS = 1024;
+const known: string[] = new Array(KNOWN_TEXTS).fill('');
+
 /** @throws MalError when the bytes are not UTF-8 */
 export function readUtf8(buffer: Buffer, start: number, end: number): string {
+  const length = end - start;
+  if (length <= SHORT_TEXT) {
+    let hash = length;
+    let all = 0;
+    for (let i = start; i < end; i++) {
+      const byte = buffer[i]!;
+      all |= byte;
+      hash = (Math.imul(hash, 31) + byte) | 0;
+    }
+    if (all < 0x80) {
+      const at = (hash ^ (hash >>> 15)) & (KNOWN_TEXTS - 1);
+      const before = known[at]!;
+      if (before.length === length) {
+        let i = 0;
+        while (i < length && before.charCodeAt(i) === buffer[start + i]) i++;
+        if (i === length) return before;
+      }
+      const text = buffer.toString('latin1', start, end);
+      known[at] = text;
+      return text;
+    }
+  }
   const text = buffer.toString('utf8', start, end);
   if (text.includes('\ufffd')) {
     const replaced = text.split('\ufffd').length - 1;

@@ -1,6 +1,7 @@
 import { endianness } from 'node:os';
 import { badEncoding } from '../errors.js';
 import { floorDiv, NS_PER_MS } from '../types/index.js';
+import { fromHalves } from './halves.js';
 
 /** CCSDS day segmented time: days since 1958 in 16 bits, milliseconds of the day in 32, for FineTime picoseconds of the ms in 32. */
 
@@ -9,6 +10,8 @@ const MS_PER_DAY = 86_400_000;
 const EPOCH_DAY = 4383;
 /** Places of the halves of a 64-bit integer: 2^32 = 4294 * 10^6 + 967 296. */
 const [LOW, HIGH] = endianness() === 'LE' ? [0, 1] : [1, 0];
+/** Nanoseconds of a day: 20116 * 2^32 + 2 437 873 664. */
+const [DAY_HIGH, DAY_LOW] = [Math.floor(86_400e9 / 2 ** 32), 86_400e9 % 2 ** 32];
 const FIRST_MS = -EPOCH_DAY * MS_PER_DAY;
 const LAST_MS = (65_536 - EPOCH_DAY) * MS_PER_DAY - 1;
 
@@ -39,7 +42,10 @@ export const picosecondsOf = (ns: bigint): number => Number(ns - floorDiv(ns, NS
 
 export function timeFrom(day: number, ms: number): bigint {
   if (ms >= MS_PER_DAY + 1000) throw badEncoding(`${ms} ms in a day`);
-  return BigInt((day - EPOCH_DAY) * MS_PER_DAY + ms) * NS_PER_MS;
+  // Days in the two halves of a 64-bit integer, the rest in its lower one.
+  const days = day - EPOCH_DAY;
+  const low = days * DAY_LOW + ms * 1e6;
+  return fromHalves(days * DAY_HIGH + Math.floor(low / 2 ** 32), low);
 }
 
 export function fineTimeFrom(day: number, ms: number, picoseconds: number): bigint {

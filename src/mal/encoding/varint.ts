@@ -13,7 +13,6 @@ export function varintOf(value: bigint): Uint8Array {
 
 /** Signed 64-bit to its zig-zag form. */
 export const zigzag64 = (value: bigint): bigint => BigInt.asUintN(64, value >= 0n ? value << 1n : (-value << 1n) - 1n);
-export const unzigzag64 = (value: bigint): bigint => ((value & 1n) === 0n ? value >> 1n : -(value >> 1n) - 1n);
 /** Signed 32-bit to its zig-zag form. */
 export const zigzag32 = (value: number): number => ((value << 1) ^ (value >> 31)) >>> 0;
 export const unzigzag32 = (value: number): number => (value >>> 1) ^ -(value & 1);
