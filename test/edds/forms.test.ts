@@ -1,26 +1,26 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type EddsSimulator, startEddsSimulator } from '../../simulators/edds/index.js';
 import { runCli } from '../../src/cli/testing.js';
 import { referencePath } from '../../src/client/http/wire/index.js';
-import { connectHttp, type HttpClient, type ListedProduct } from '../../src/client/index.js';
+import type { HttpClient, ListedProduct } from '../../src/client/index.js';
 import {
   elementPacket,
   elementRow,
   type ResponseElement,
   readResponse,
 } from '../../src/formats/edds-response/index.js';
-import { type TestGateway, testGateway } from '../gateway.js';
+import type { TestGateway } from '../gateway.js';
+import { type Harness, openHarness } from './harness.js';
 
 const BEGIN = Date.UTC(2026, 0, 1);
 const ns = (millis: number): bigint => BigInt(millis) * 1_000_000n;
 
 describe('other forms of EDDS responses', () => {
-  let simulator: EddsSimulator;
+  let harness: Harness;
   let gateway: TestGateway;
   let client: HttpClient;
   let key: string;
@@ -28,41 +28,30 @@ describe('other forms of EDDS responses', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'mpd-forms-'));
-    simulator = await startEddsSimulator({
-      domains: ['SOL'],
-      times: { start: 5, duration: 5, tick: 5 },
-      archive: {
-        begin: BEGIN,
-        end: null,
-        packetInterval: 50_000,
-        commandInterval: 1_000_000,
-        sampleInterval: 500_000,
-        files: 1,
+    harness = await openHarness({
+      folder,
+      simulator: {
+        times: { start: 5, duration: 5, tick: 5 },
+        archive: {
+          begin: BEGIN,
+          end: null,
+          packetInterval: 50_000,
+          commandInterval: 1_000_000,
+          sampleInterval: 500_000,
+          files: 1,
+        },
+        limits: { partElements: 20 },
       },
-      limits: { partElements: 20 },
+      backend: {
+        ...{ catalogue: '500ms', poll: '100ms', partSeconds: 1, period: '1s' },
+        site: { limits: { poll: 20 } },
+      },
     });
-    const solo = {
-      ...{
-        id: 'solo',
-        kind: 'edds',
-        domain: ['esa', 'solo'],
-        wsdl: simulator.wsdlUrl,
-        username: 'ops',
-        password: 'ops',
-      },
-      ...{ mission: 'SOL', catalogue: '500ms', poll: '100ms', partSeconds: 1, period: '1s' },
-      ...{ cache: { path: join(folder, 'cache') }, site: { limits: { poll: 20 } } },
-    };
-    gateway = await testGateway({ config: { backends: [solo] } });
+    ({ gateway } = harness);
     key = await gateway.key('alice');
-    client = connectHttp(gateway.urls.http!, { key });
+    client = await harness.connect('alice');
   });
-  afterAll(async () => {
-    await client?.close();
-    await gateway?.close();
-    await simulator?.stop();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  afterAll(() => harness?.close());
 
   /** The virtual product of a selection for ten seconds. */
   const product = async (type: string): Promise<ListedProduct> => {

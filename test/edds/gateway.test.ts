@@ -1,115 +1,67 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type EddsSimulator, startEddsSimulator } from '../../simulators/edds/index.js';
-import { connectHttp, type HttpClient } from '../../src/client/index.js';
+import type { EddsSimulator } from '../../simulators/edds/index.js';
+import type { HttpClient } from '../../src/client/index.js';
 import { parseFileName, type RawElement, readResponse } from '../../src/formats/edds-response/index.js';
 import { decodeRecord } from '../../src/formats/scos2000/index.js';
 import type { TimeWindow } from '../../src/mpd/index.js';
-import { type TestGateway, testGateway } from '../gateway.js';
+import type { TestGateway } from '../gateway.js';
+import {
+  expectConsecutive,
+  type Harness,
+  openHarness,
+  orderFiles,
+  responseFiles,
+  telemetry,
+  until,
+} from './harness.js';
 
 const SECOND = 1_000_000_000n;
 
 /** An EDDS behind a whole gateway, used over HTTP: orders go in, files come out. */
 describe('EDDS behind the gateway, over HTTP', () => {
+  let harness: Harness;
   let simulator: EddsSimulator;
   let gateway: TestGateway;
   let client: HttpClient;
   let operator: HttpClient;
-  let port = 0;
-  const folders: string[] = [];
-
-  const startSimulator = () =>
-    startEddsSimulator({
-      folder: folders[0]!,
-      port,
-      domains: ['SOL'],
-      times: { start: 20, duration: 20, tick: 10 },
-      archive: {
-        begin: Date.now() - 3 * 3_600_000,
-        end: null,
-        packetInterval: 50_000,
-        sampleInterval: 100_000,
-        files: 2,
-      },
-    });
 
   beforeAll(async () => {
-    for (let index = 0; index < 2; index++) folders.push(await mkdtemp(join(tmpdir(), 'mpd-edds-')));
-    simulator = await startSimulator();
-    port = simulator.port;
-    const solo = {
-      id: 'solo',
-      kind: 'edds',
-      domain: ['esa', 'solo'],
-      wsdl: simulator.wsdlUrl,
-      username: 'ops',
-      password: 'ops',
-      mission: 'SOL',
-      catalogue: '500ms',
-      poll: '100ms',
-      partSeconds: 1,
-      period: '1s',
-      cache: { path: folders[1] },
-      site: { limits: { poll: 20 } },
-    };
-    gateway = await testGateway({ config: { backends: [solo] } });
-    client = connectHttp(gateway.urls.http!, { key: await gateway.key('alice') });
-    operator = connectHttp(gateway.urls.http!, { key: await gateway.key('operator') });
+    harness = await openHarness({
+      simulator: {
+        times: { start: 20, duration: 20, tick: 10 },
+        archive: {
+          begin: Date.now() - 3 * 3_600_000,
+          end: null,
+          packetInterval: 50_000,
+          sampleInterval: 100_000,
+          files: 2,
+        },
+      },
+      backend: {
+        ...{ catalogue: '500ms', poll: '100ms', partSeconds: 1, period: '1s' },
+        site: { limits: { poll: 20 } },
+      },
+    });
+    ({ simulator, gateway } = harness);
+    client = await harness.connect('alice');
+    operator = await harness.connect('operator');
   });
-  afterAll(async () => {
-    await client?.close();
-    await operator?.close();
-    await gateway?.close();
-    await simulator?.stop();
-    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-  });
+  afterAll(() => harness?.close());
 
-  const filter = (apid: number) => ({
-    productType: 'PktTmRaw',
-    domain: ['esa', 'solo'],
-    sources: null,
-    attributeFilter: [
-      { type: 'ValueSet' as const, name: 'apid', include: true, values: [{ type: 'UShort' as const, value: apid }] },
-    ],
-  });
   const order = async (name: string, apid: number, validityPeriod: TimeWindow | null = null): Promise<bigint> => {
     mkdirSync(join(gateway.delivered, name));
-    const { orderID } = await client.submitOrder({
-      user: null,
-      deliveryMethod: 'FILETRANSFER',
-      deliverTo: `file://${gateway.delivered}/${name}`,
-      comments: null,
+    return orderFiles(client, `file://${gateway.delivered}/${name}`, {
+      productFilter: telemetry(apid),
       validityPeriod,
-      productFilter: filter(apid),
     });
-    return orderID;
   };
-  const files = (name: string): string[] =>
-    readdirSync(join(gateway.delivered, name)).filter((file) => file.endsWith('.xml'));
-  const until = async (what: string, done: () => boolean | Promise<boolean>): Promise<void> => {
-    for (let turn = 0; turn < 800; turn++) {
-      if (await done()) return;
-      await sleep(50);
-    }
-    throw new Error(`not in time: ${what}`);
-  };
-  /** Every packet once, none left out. */
-  const consecutive = async (name: string): Promise<void> => {
-    const counts: number[] = [];
-    for (const file of files(name)) {
-      for await (const element of readResponse([readFileSync(join(gateway.delivered, name, file))])) {
-        counts.push(decodeRecord((element as RawElement).bytes).header.ssc);
-      }
-    }
-    counts.sort((a, b) => a - b);
-    expect(counts.length).toBeGreaterThan(10);
-    expect(counts).toEqual(Array.from({ length: counts.length }, (_, index) => counts[0]! + index));
-  };
+  const files = (name: string): string[] => responseFiles(join(gateway.delivered, name));
+  const consecutive = (name: string) =>
+    expectConsecutive(files(name).map((file) => join(gateway.delivered, name, file)));
   const stateAtEdds = (): string[] =>
     simulator.control
       .jobs()
@@ -145,7 +97,8 @@ describe('EDDS behind the gateway, over HTTP', () => {
     await until('a part is delivered', () => files('restart').length >= 1);
     await simulator.stop();
     await sleep(1500);
-    simulator = await startSimulator();
+    await harness.startSimulator();
+    ({ simulator } = harness);
     const before = files('restart').length;
     await until('more parts are delivered', () => files('restart').length >= before + 2);
     await consecutive('restart');
@@ -183,7 +136,7 @@ describe('EDDS behind the gateway, over HTTP', () => {
       deliverTo: null,
       comments: null,
       validityPeriod: null,
-      productFilter: filter(1444),
+      productFilter: telemetry(1444),
     });
     const [pulled] = await (async () => {
       for (;;) {
@@ -271,7 +224,7 @@ describe('EDDS behind the gateway, over HTTP', () => {
     const { orders } = gateway.gateway;
     // An order wakes what is asked from time to time.
     const { orderID } = await client.submitOrder({
-      ...{ user: null, productFilter: filter(1), validityPeriod: null, comments: null },
+      ...{ user: null, productFilter: telemetry(1), validityPeriod: null, comments: null },
       ...{ deliveryMethod: 'SERVICE_JUST_METADATA', deliverTo: null },
     });
     await expect.poll(() => orders.foreign(all, gateway.operator).length, { timeout: 20_000 }).toBeGreaterThan(0);

@@ -1,45 +1,27 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type EddsSimulator, startEddsSimulator } from '../../simulators/edds/index.js';
-import { connect, connectHttp, type HttpClient, type MalClient } from '../../src/client/index.js';
+import { connect, type HttpClient, type MalClient } from '../../src/client/index.js';
 import { type RawElement, readResponse } from '../../src/formats/edds-response/index.js';
 import { decodeRecord } from '../../src/formats/scos2000/index.js';
 import type { FilterTree } from '../../src/mpd/filter/index.js';
-import { type TestGateway, testGateway } from '../gateway.js';
+import type { TestGateway } from '../gateway.js';
+import { type Harness, openHarness, responseFiles, until } from './harness.js';
 
 describe('type groups of EDDS', () => {
-  let simulator: EddsSimulator;
+  let harness: Harness;
   let gateway: TestGateway;
   let client: HttpClient;
   let mal: MalClient;
-  let cache: string;
 
   beforeAll(async () => {
-    cache = await mkdtemp(join(tmpdir(), 'mpd-edds-'));
-    simulator = await startEddsSimulator({
-      domains: ['SOL'],
-      times: { start: 20, duration: 20, tick: 10 },
-      archive: { begin: Date.now() - 3 * 3_600_000, end: null, packetInterval: 50_000, files: 1 },
-    });
-    const solo = {
-      id: 'solo',
-      kind: 'edds',
-      domain: ['esa', 'solo'],
-      wsdl: simulator.wsdlUrl,
-      username: 'ops',
-      password: 'ops',
-      mission: 'SOL',
-      poll: '100ms',
-      partSeconds: 1,
-      cache: { path: cache },
-    };
-    gateway = await testGateway({
+    harness = await openHarness({
+      simulator: {
+        times: { start: 20, duration: 20, tick: 10 },
+        archive: { begin: Date.now() - 3 * 3_600_000, end: null, packetInterval: 50_000, files: 1 },
+      },
+      backend: { poll: '100ms', partSeconds: 1 },
       config: {
-        backends: [solo],
         listen: { http: { port: 0 }, maltcp: { port: 0 } },
         access: {
           principals: [{ id: 'operator', role: 'operator' }],
@@ -47,25 +29,16 @@ describe('type groups of EDDS', () => {
         },
       },
     });
-    client = connectHttp(gateway.urls.http!, { key: await gateway.key('operator') });
+    ({ gateway } = harness);
+    client = await harness.connect('operator');
     mal = connect(`${gateway.urls.maltcp}/` as `maltcp://${string}`);
-    await until(async () => (await listed(asked('PktTmRaw'))).length > 0, 'the catalogue is read');
+    await until('the catalogue is read', async () => (await listed(asked('PktTmRaw'))).length > 0);
   });
   afterAll(async () => {
     await mal?.close();
-    await client?.close();
-    await gateway?.close();
-    await simulator?.stop();
-    rmSync(cache, { recursive: true, force: true });
+    await harness?.close();
   });
 
-  const until = async (done: () => Promise<boolean>, what: string): Promise<void> => {
-    for (let turn = 0; turn < 600; turn++) {
-      if (await done()) return;
-      await sleep(50);
-    }
-    throw new Error(`not in time: ${what}`);
-  };
   const asked = (productType: string) => ({ productType, domain: null, sources: null, attributeFilter: null });
   const typesOf = (found: readonly { readonly type: string }[]): Record<string, number> =>
     Object.fromEntries(
@@ -117,12 +90,11 @@ describe('type groups of EDDS', () => {
     });
     expect(warning).toBe(null);
     expect((await client.getOrder(orderID)).order.productFilter?.productType).toBe('PktEv');
-    const files = () => readdirSync(folder).filter((name) => name.endsWith('.xml'));
-    await until(async () => files().length >= 2, 'two parts are delivered');
-    for (const name of files()) {
-      for await (const element of readResponse([readFileSync(join(folder, name))]))
+    await until('two parts are delivered', () => responseFiles(folder).length >= 2);
+    for (const file of responseFiles(folder)) {
+      for await (const element of readResponse([readFileSync(join(folder, file))]))
         expect(decodeRecord((element as RawElement).bytes).header).toMatchObject({ apid: 1436, service: 5 });
     }
-    expect(simulator.control.jobs().filter(({ kind }) => kind === 'StreamRequest')).toHaveLength(1);
+    expect(harness.simulator.control.jobs().filter(({ kind }) => kind === 'StreamRequest')).toHaveLength(1);
   });
 });

@@ -1,65 +1,41 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type EddsSimulator, startEddsSimulator } from '../../simulators/edds/index.js';
-import { connectHttp, type HttpClient } from '../../src/client/index.js';
+import type { EddsSimulator } from '../../simulators/edds/index.js';
+import type { HttpClient } from '../../src/client/index.js';
 import { readResponse } from '../../src/formats/edds-response/index.js';
 import type { ObjectRef } from '../../src/mal/index.js';
-import { type TestGateway, testGateway } from '../gateway.js';
+import type { TestGateway } from '../gateway.js';
+import { type Harness, openHarness, telemetry, until } from './harness.js';
 
 const BEGIN = Date.UTC(2020, 11, 1);
 const PARALLEL = 2;
 const BATCHES = 3;
 
 describe('ten consumers of EDDS at once', () => {
+  let harness: Harness;
   let simulator: EddsSimulator;
   let gateway: TestGateway;
-  let cache: string;
   const consumers: HttpClient[] = [];
 
   beforeAll(async () => {
-    cache = mkdtempSync(join(tmpdir(), 'mpd-edds-'));
-    simulator = await startEddsSimulator({
-      domains: ['SOL'],
-      times: { start: 50, duration: 200, tick: 10 },
-      archive: { begin: BEGIN, end: BEGIN + 3_600_000, packetInterval: 100_000, files: 1 },
+    harness = await openHarness({
+      simulator: {
+        times: { start: 50, duration: 200, tick: 10 },
+        archive: { begin: BEGIN, end: BEGIN + 3_600_000, packetInterval: 100_000, files: 1 },
+      },
+      backend: { site: { limits: { poll: 15, pollMax: 50, parallel: PARALLEL, batches: BATCHES } } },
     });
-    const edds = {
-      id: 'solo',
-      kind: 'edds',
-      domain: ['esa', 'solo'],
-      wsdl: simulator.wsdlUrl,
-      username: 'ops',
-      password: 'ops',
-      mission: 'SOL',
-      cache: { path: cache },
-      site: { limits: { poll: 15, pollMax: 50, parallel: PARALLEL, batches: BATCHES } },
-    };
-    gateway = await testGateway({ config: { backends: [edds] } });
-    for (let n = 0; n < 10; n++)
-      consumers.push(connectHttp(gateway.urls.http!, { key: await gateway.key('operator') }));
-    for (let turn = 0; turn < 600 && (await windowOf(0)) === null; turn++) await sleep(50);
+    ({ simulator, gateway } = harness);
+    for (let n = 0; n < 10; n++) consumers.push(await harness.connect('operator'));
+    await until('the catalogue is read', async () => (await windowOf(0)) !== null);
   });
-  afterAll(async () => {
-    for (const consumer of consumers) await consumer.close();
-    await gateway?.close();
-    await simulator?.stop();
-    rmSync(cache, { recursive: true, force: true });
-  });
+  afterAll(() => harness?.close());
 
   /** The n-th of ten windows that overlap each other. */
   const windowOf = async (n: number): Promise<ObjectRef | null> => {
     const start = BigInt(BEGIN + n * 1000) * 1_000_000n;
     const content = { start, end: start + 30_000_000_000n - 1n };
-    const apid = { type: 'UShort' as const, value: 1444 };
-    const productFilter = {
-      productType: 'PktTmRaw',
-      domain: null,
-      sources: null,
-      attributeFilter: [{ type: 'ValueSet' as const, name: 'apid', include: true, values: [apid] }],
-    };
+    const productFilter = { ...telemetry(1444), domain: null };
     for await (const { metadata } of consumers[n]!.listProducts({ content, productFilter })) return metadata.productRef;
     return null;
   };

@@ -1,16 +1,16 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ALTERNATIVE_SITE } from '../../adapters/edds/testing.js';
 import { archiveOf } from '../../simulators/edds/archive/index.js';
 import { PACKET_KINDS } from '../../simulators/edds/archive/kinds.js';
-import { type EddsSimulator, startEddsSimulator } from '../../simulators/edds/index.js';
-import { connectHttp, type HttpClient } from '../../src/client/index.js';
+import type { EddsSimulator } from '../../simulators/edds/index.js';
+import type { HttpClient } from '../../src/client/index.js';
 import { elementTime, readResponse } from '../../src/formats/edds-response/index.js';
 import { isMpdError, type ProductFilter, type TimeWindow } from '../../src/mpd/index.js';
-import { type TestGateway, testGateway } from '../gateway.js';
+import type { TestGateway } from '../gateway.js';
+import { until as eventually, type Harness, openHarness, orderFiles, responseFiles, telemetry } from './harness.js';
 
 const SECOND = 1_000_000_000n;
 const MINUTE = 60n * SECOND;
@@ -38,66 +38,37 @@ const now = (): bigint => BigInt(Date.now()) * 1_000_000n;
 
 /** Orders whose validity has begun before they are submitted: what they get is held against the archive of the simulator. */
 describe.each(SHAPES)('an order for the past of EDDS: $name', { timeout: 150_000 }, ({ shape, site }) => {
-  const folder = mkdtempSync(join(tmpdir(), 'mpd-edds-past-'));
   const begin = Date.now() - 3 * 3_600_000;
   const archive = { begin, end: null, packetInterval: INTERVAL, sampleInterval: 100_000, files: 1 };
+  let harness: Harness;
   let simulator: EddsSimulator;
   let gateway: TestGateway;
-  let first: TestGateway;
   let alice: HttpClient;
   let bob: HttpClient;
 
-  const config = () => ({
-    backends: [
-      {
-        ...{ id: 'solo', kind: 'edds', domain: ['esa', 'solo'], wsdl: simulator.wsdlUrl, mission: 'SOL' },
-        ...{
-          username: 'ops',
-          password: 'ops',
-          catalogue: '500ms',
-          poll: '100ms',
-          partSeconds: 1,
-          period: '1s',
-          lag: '3s',
-        },
-        ...{ cache: { path: join(folder, 'cache') }, maxWindow: '20m' },
-        site: { ...site, limits: { poll: 20, orderJobs: 16, batches: 2 } },
-      },
-    ],
-  });
-  const startSimulator = () =>
-    startEddsSimulator({
-      ...{ shape, seed: SEED, folder: join(folder, 'simulator'), port: simulator?.port ?? 0, domains: ['SOL'] },
-      ...{ times: { start: 20, duration: 20, tick: 10 }, archive },
-      limits: { partElements: 500 },
-    });
   const connect = async () => {
-    alice = connectHttp(gateway.urls.http!, { key: await gateway.key('alice') });
-    bob = connectHttp(gateway.urls.http!, { key: await gateway.key('bob') });
+    ({ simulator, gateway } = harness);
+    alice = await harness.connect('alice');
+    bob = await harness.connect('bob');
   };
 
   beforeAll(async () => {
-    mkdirSync(join(folder, 'simulator'));
-    simulator = await startSimulator();
-    gateway = await testGateway({ config: config() });
-    first = gateway;
+    harness = await openHarness({
+      simulator: {
+        ...{ shape, seed: SEED, times: { start: 20, duration: 20, tick: 10 }, archive },
+        limits: { partElements: 500 },
+      },
+      backend: {
+        ...{ catalogue: '500ms', poll: '100ms', partSeconds: 1, period: '1s', lag: '3s', maxWindow: '20m' },
+        site: { ...site, limits: { poll: 20, orderJobs: 16, batches: 2 } },
+      },
+    });
     await connect();
   });
-  afterAll(async () => {
-    await alice?.close();
-    await bob?.close();
-    if (gateway !== first) await gateway?.close();
-    await first?.close();
-    await simulator?.stop();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  afterAll(() => harness?.close());
 
   afterEach(() => simulator.control.clear());
 
-  const telemetry = (apid: number): ProductFilter => ({
-    ...{ productType: 'PktTmRaw', domain: ['esa', 'solo'], sources: null },
-    attributeFilter: [{ type: 'ValueSet', name: 'apid', include: true, values: [{ type: 'UShort', value: apid }] }],
-  });
   const parameter = (name: string): ProductFilter => ({
     ...{ productType: 'Param', domain: ['esa', 'solo'], sources: null },
     attributeFilter: [
@@ -111,14 +82,9 @@ describe.each(SHAPES)('an order for the past of EDDS: $name', { timeout: 150_000
     client = alice,
   ): Promise<bigint> => {
     mkdirSync(join(gateway.delivered, name), { recursive: true });
-    const { orderID } = await client.submitOrder({
-      ...{ user: null, deliveryMethod: 'FILETRANSFER', comments: null, validityPeriod, productFilter },
-      deliverTo: `file://${gateway.delivered}/${name}`,
-    });
-    return orderID;
+    return orderFiles(client, `file://${gateway.delivered}/${name}`, { productFilter, validityPeriod });
   };
-  const files = (name: string): string[] =>
-    readdirSync(join(gateway.delivered, name)).filter((file) => file.endsWith('.xml'));
+  const files = (name: string): string[] => responseFiles(join(gateway.delivered, name));
   /** Filing times of all packets delivered there, or sample times, in order. */
   const delivered = async (name: string): Promise<bigint[]> => {
     const times: bigint[] = [];
@@ -127,13 +93,7 @@ describe.each(SHAPES)('an order for the past of EDDS: $name', { timeout: 150_000
         times.push(elementTime(element)!);
     return times.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   };
-  const until = async (what: string, done: () => boolean | Promise<boolean>): Promise<void> => {
-    for (let turn = 0; turn < 1800; turn++) {
-      if (await done()) return;
-      await sleep(50);
-    }
-    throw new Error(`not in time: ${what}`);
-  };
+  const until = (what: string, done: () => boolean | Promise<boolean>) => eventually(what, done, { seconds: 90 });
   const state = async (id: bigint, client = alice): Promise<string> => (await client.getOrder(id)).state;
   const details = async (id: bigint) => (await alice.getOrder(id)).upstream!.solo!;
   const byFiling = ({ request }: { readonly request: object }): boolean =>
@@ -391,7 +351,7 @@ describe.each(SHAPES)('an order for the past of EDDS: $name', { timeout: 150_000
     await bob.close();
     await gateway.stop();
     const before = files('restart').length;
-    gateway = await testGateway({ config: config(), share: first });
+    await harness.startGateway();
     await connect();
     await until('all requests are made', async () => (await details(id)).state === 'done');
     expect(await state(id)).toBe('paused');

@@ -20,12 +20,11 @@ import { sql } from 'kysely';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ALTERNATIVE_SITE } from '../../adapters/edds/testing.js';
-import { type EddsSimulator, startEddsSimulator } from '../../simulators/edds/index.js';
-import { connectHttp, type HttpClient } from '../../src/client/index.js';
-import { type RawElement, readResponse } from '../../src/formats/edds-response/index.js';
-import { decodeRecord } from '../../src/formats/scos2000/index.js';
-import { type TestGateway, testGateway } from '../gateway.js';
+import type { EddsSimulator } from '../../simulators/edds/index.js';
+import type { HttpClient } from '../../src/client/index.js';
+import type { TestGateway } from '../gateway.js';
 import { describeWithService, type Service, unique } from '../services/index.js';
+import { expectConsecutive, openHarness, orderFiles, telemetry, until } from './harness.js';
 
 interface Bench {
   readonly simulator: EddsSimulator;
@@ -57,62 +56,44 @@ async function openBench(options: BenchOptions): Promise<Bench> {
   const here = join(folder, 'here');
   const sent = options.apart ? join(folder, 'sent') : here;
   for (const path of [here, sent]) mkdirSync(path, { recursive: true });
-  const simulator = await startEddsSimulator({
-    shape: options.shape,
-    domains: ['SOL'],
-    times: { start: 20, duration: 20, tick: 10 },
-    fileRoots: options.denied ? [] : [sent],
-    archive: { begin: Date.now() - 3_600_000, end: null, packetInterval: 50_000, sampleInterval: 100_000, files: 0 },
-  });
   const lines: string[] = [];
   const stream = new PassThrough();
   stream.on('data', (line: Buffer) => lines.push(line.toString()));
-  const solo = {
-    ...{ id: 'solo', kind: 'edds', domain: ['esa', 'solo'], wsdl: simulator.wsdlUrl, username: 'ops', password: 'ops' },
-    ...{ mission: 'SOL', catalogue: '500ms', poll: '100ms', partSeconds: 1, period: '1s', overlap: '2s' },
-    ...{ cache: { path: join(folder, 'cache') }, delivery: 'edds', sharedFolders: { [here]: sent } },
-    ...{ arrival: '1s', settle: '300ms' },
-    ...options.backend,
-    site: { ...(options.shape === 'alternative' && ALTERNATIVE_SITE), limits: { poll: 20 } },
-  };
-  const gatewayOptions = {
+  const harness = await openHarness({
+    folder,
+    simulator: {
+      shape: options.shape,
+      times: { start: 20, duration: 20, tick: 10 },
+      fileRoots: options.denied ? [] : [sent],
+      archive: { begin: Date.now() - 3_600_000, end: null, packetInterval: 50_000, sampleInterval: 100_000, files: 0 },
+    },
+    backend: {
+      ...{ catalogue: '500ms', poll: '100ms', partSeconds: 1, period: '1s', overlap: '2s' },
+      ...{ delivery: 'edds', sharedFolders: { [here]: sent }, arrival: '1s', settle: '300ms' },
+      ...options.backend,
+      site: { ...(options.shape === 'alternative' && ALTERNATIVE_SITE), limits: { poll: 20 } },
+    },
     config: {
-      backends: [solo],
       targets: { allow: [{ scheme: 'file', root: here }], ...options.targets },
       gateway: { secret: 'a secret of this test, long enough' },
     },
     log: pino({ level: 'trace' }, stream),
-  };
-  const first = await testGateway(gatewayOptions);
-  const key = await first.key('alice');
+  });
   const bench: Bench = {
-    ...{ simulator, here, sent, gateway: first, client: connectHttp(first.urls.http!, { key }) },
+    ...{ simulator: harness.simulator, gateway: harness.gateway, client: await harness.connect('alice'), here, sent },
     log: () => lines.join(''),
     async restart() {
       await bench.client.close();
       await bench.gateway.stop();
       await sleep(2500);
-      bench.gateway = await testGateway({ ...gatewayOptions, share: first });
-      bench.client = connectHttp(bench.gateway.urls.http!, { key });
+      await harness.startGateway();
+      bench.gateway = harness.gateway;
+      bench.client = await harness.connect('alice');
     },
-    async close() {
-      await bench.client.close();
-      if (bench.gateway !== first) await bench.gateway.close();
-      await first.close();
-      await simulator.stop();
-      rmSync(folder, { recursive: true, force: true });
-    },
+    close: harness.close,
   };
   return bench;
 }
-
-const until = async (what: string, done: () => boolean | Promise<boolean>): Promise<void> => {
-  for (let turn = 0; turn < 600; turn++) {
-    if (await done()) return;
-    await sleep(50);
-  }
-  throw new Error(`not in time: ${what}`);
-};
 
 const order = async (
   { client }: Bench,
@@ -125,21 +106,10 @@ const order = async (
   } = {},
 ): Promise<bigint> => {
   const { apid = 1444, type = 'PktTmRaw', ...extension } = more;
-  const attribute = {
-    type: 'ValueSet' as const,
-    name: 'apid',
-    include: true,
-    values: [{ type: 'UShort' as const, value: apid }],
-  };
-  const { orderID } = await client.submitOrder({
-    ...{ user: null, deliveryMethod: 'FILETRANSFER' as const, deliverTo, comments: null, validityPeriod: null },
-    productFilter: {
-      ...{ productType: type, domain: ['esa', 'solo'], sources: null },
-      attributeFilter: type === 'PktTmRaw' ? [attribute] : null,
-    },
+  return orderFiles(client, deliverTo, {
+    productFilter: { ...telemetry(apid), productType: type, ...(type !== 'PktTmRaw' && { attributeFilter: null }) },
     ...extension,
   });
-  return orderID;
 };
 
 /** Rows of an order; what lies between the order and the start of its stream is fetched and sent by the gateway. */
@@ -155,17 +125,6 @@ const deliveries = async (bench: Bench, id: bigint, state?: string) =>
   (await all(bench, id, state)).filter(({ ref }) => ref.key.includes('StreamRequest'));
 
 const xml = (folder: string): string[] => readdirSync(folder).filter((name) => /^mpd-.*\.xml$/.test(name));
-
-/** Every packet of these files once, none left out. */
-async function consecutive(files: readonly string[]): Promise<void> {
-  const counts: number[] = [];
-  for (const file of files)
-    for await (const element of readResponse([readFileSync(file)]))
-      counts.push(decodeRecord((element as RawElement).bytes).header.ssc);
-  counts.sort((a, b) => a - b);
-  expect(counts.length).toBeGreaterThan(10);
-  expect(counts).toEqual(Array.from({ length: counts.length }, (_, index) => counts[0]! + index));
-}
 
 const requests = ({ simulator }: Bench) =>
   simulator.control.jobs().map(({ kind, request, state }) => ({
@@ -203,7 +162,7 @@ for (const shape of ['standard', 'alternative'] as const) {
           location: pathToFileURL(path).href,
         });
       }
-      await consecutive(told.map(({ ref }) => join(bench.here, 'in', ref.key)));
+      await expectConsecutive(told.map(({ ref }) => join(bench.here, 'in', ref.key)));
       expect(requests(bench).filter(({ kind }) => kind === 'StreamRequest')).toEqual([
         { kind: 'StreamRequest', state: 'ACTIVE', server: { Protocol: 'FILE', Directory: join(bench.sent, 'in') } },
       ]);
@@ -307,7 +266,7 @@ for (const shape of ['standard', 'alternative'] as const) {
       await start({ denied: true });
       const id = await order(bench, folder('denied'));
       await until('parts are told', async () => (await deliveries(bench, id, 'notified')).length >= 4);
-      await consecutive(xml(join(bench.here, 'denied')).map((name) => join(bench.here, 'denied', name)));
+      await expectConsecutive(xml(join(bench.here, 'denied')).map((name) => join(bench.here, 'denied', name)));
       await says(id, /^the gateway sends: EDDS refused to send: .*the folder is outside the configured roots/);
       const [row] = await deliveries(bench, id, 'notified');
       const { log } = await bench.client.getDelivery(row!.id);
@@ -325,7 +284,7 @@ for (const shape of ['standard', 'alternative'] as const) {
       const before = (await deliveries(bench, id, 'notified')).length;
       await until('more is told', async () => (await deliveries(bench, id, 'notified')).length >= before + 3);
       await says(id, /^the gateway sends: EDDS could not send: .*disk of the file server is full/);
-      await consecutive(xml(join(bench.here, 'failing')).map((name) => join(bench.here, 'failing', name)));
+      await expectConsecutive(xml(join(bench.here, 'failing')).map((name) => join(bench.here, 'failing', name)));
     });
 
     it('not when the file server does not take them: the status of EDDS is the reason', async () => {
@@ -340,7 +299,7 @@ for (const shape of ['standard', 'alternative'] as const) {
       const [row] = await deliveries(bench, id, 'notified');
       const { log } = await bench.client.getDelivery(row!.id);
       expect(log.at(-1)!.error).toMatch(/^the gateway sends: EDDS could not send: DELIVERY_FAILED/);
-      await consecutive(xml(join(bench.here, 'blocked')).map((name) => join(bench.here, 'blocked', name)));
+      await expectConsecutive(xml(join(bench.here, 'blocked')).map((name) => join(bench.here, 'blocked', name)));
     });
 
     it('not while each part has to be seen first, or wants a sub-folder: the order says so', async () => {
@@ -364,7 +323,7 @@ for (const shape of ['standard', 'alternative'] as const) {
       await until('parts are held', async () => (await deliveries(bench, id, 'matched')).length >= 2);
       await bench.client.resumeOrder(id);
       await until('they are told', async () => (await deliveries(bench, id, 'notified')).length >= 4);
-      await consecutive(xml(join(bench.here, 'paused')).map((name) => join(bench.here, 'paused', name)));
+      await expectConsecutive(xml(join(bench.here, 'paused')).map((name) => join(bench.here, 'paused', name)));
     });
 
     it('after a lost answer the request is found again, and not sent twice', async () => {
@@ -373,7 +332,7 @@ for (const shape of ['standard', 'alternative'] as const) {
       const id = await order(bench, folder('lost'));
       await until('parts are told', async () => (await deliveries(bench, id, 'notified')).length >= 2);
       expect(requests(bench).filter(({ kind }) => kind === 'StreamRequest')).toHaveLength(1);
-      await consecutive(xml(join(bench.here, 'lost')).map((name) => join(bench.here, 'lost', name)));
+      await expectConsecutive(xml(join(bench.here, 'lost')).map((name) => join(bench.here, 'lost', name)));
     });
 
     it('a request that was taken for another one is known by the name of its files', async () => {
@@ -386,7 +345,7 @@ for (const shape of ['standard', 'alternative'] as const) {
       const before = await counts();
       await until('both go on', async () => (await counts()).every((count, i) => count >= before[i]! + 2));
       for (const name of ['one', 'two'])
-        await consecutive(xml(join(bench.here, name)).map((file) => join(bench.here, name, file)));
+        await expectConsecutive(xml(join(bench.here, name)).map((file) => join(bench.here, name, file)));
     });
 
     it('what EDDS sends while the gateway is away is told when it is back, each part once', async () => {
@@ -404,7 +363,7 @@ for (const shape of ['standard', 'alternative'] as const) {
       expect((await deliveries(bench, id, 'notified')).every(({ targetCheck }) => targetCheck === 'complete')).toBe(
         true,
       );
-      await consecutive(xml(join(bench.here, 'away')).map((name) => join(bench.here, 'away', name)));
+      await expectConsecutive(xml(join(bench.here, 'away')).map((name) => join(bench.here, 'away', name)));
     });
 
     it('a cancelled order ends its request', async () => {
@@ -493,7 +452,7 @@ for (const shape of ['standard', 'alternative'] as const) {
         });
         expect(new URL(row.location!).password).toBe('');
       }
-      await consecutive(told.map(({ ref }) => join(local, ref.key)));
+      await expectConsecutive(told.map(({ ref }) => join(local, ref.key)));
       const stream = requests(bench).find(({ kind }) => kind === 'StreamRequest');
       expect(stream!.server).toMatchObject({ Protocol: 'SFTP', UserName: server.username, Password: server.password });
       await nowhere(id);

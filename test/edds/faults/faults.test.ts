@@ -1,14 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { CALL_EFFECTS, type EddsSimulator, startEddsSimulator } from '../../../simulators/edds/index.js';
-import { connectHttp, type HttpClient } from '../../../src/client/index.js';
+import { CALL_EFFECTS, type EddsSimulator } from '../../../simulators/edds/index.js';
+import type { HttpClient } from '../../../src/client/index.js';
 import { elementTime, readResponse } from '../../../src/formats/edds-response/index.js';
 import type { ObjectRef } from '../../../src/mal/index.js';
 import { MpdError } from '../../../src/mpd/index.js';
-import { type TestGateway, testGateway } from '../../gateway.js';
+import type { TestGateway } from '../../gateway.js';
+import { type Harness, ofApid, openHarness, until } from '../harness.js';
 import { FAULTS, type FaultRow, faultPage } from './table.js';
 
 const BEGIN = Date.UTC(2020, 11, 1);
@@ -18,73 +17,35 @@ const APID = 1444;
 const IN_WINDOW = 80;
 
 describe('faults of EDDS behind a gateway', () => {
+  let harness: Harness;
   let simulator: EddsSimulator;
   let gateway: TestGateway;
   let client: HttpClient;
-  let cache: string;
   let windows = 0;
 
   beforeAll(async () => {
-    cache = mkdtempSync(join(tmpdir(), 'mpd-edds-'));
-    simulator = await startEddsSimulator({
-      domains: ['SOL'],
-      times: { start: 10, duration: 10, tick: 5 },
-      archive: { begin: BEGIN, end: null, packetInterval: 100_000, commandInterval: 500_000, files: 3 },
-    });
-    gateway = await testGateway({
-      config: {
-        backends: [
-          {
-            id: 'solo',
-            kind: 'edds',
-            domain: ['esa', 'solo'],
-            wsdl: simulator.wsdlUrl,
-            username: 'ops',
-            password: 'ops',
-            mission: 'SOL',
-            catalogue: '2s',
-            poll: '100ms',
-            partSeconds: 1,
-            idle: '2s',
-            cache: { path: cache },
-            site: { limits: { poll: 15, pollMax: 100, deadline: 3000 } },
-          },
-        ],
+    harness = await openHarness({
+      simulator: {
+        times: { start: 10, duration: 10, tick: 5 },
+        archive: { begin: BEGIN, end: null, packetInterval: 100_000, commandInterval: 500_000, files: 3 },
+      },
+      backend: {
+        ...{ catalogue: '2s', poll: '100ms', partSeconds: 1, idle: '2s' },
+        site: { limits: { poll: 15, pollMax: 100, deadline: 3000 } },
       },
     });
-    client = connectHttp(gateway.urls.http!, { key: await gateway.key('operator'), retries: 0 });
-    await until(async () => (await files()) === 3, 'the catalogue is read');
+    ({ simulator, gateway } = harness);
+    client = await harness.connect('operator', { retries: 0 });
+    await until('the catalogue is read', async () => (await files()) === 3);
   });
-  afterAll(async () => {
-    await client?.close();
-    await gateway?.close();
-    await simulator?.stop();
-    rmSync(cache, { recursive: true, force: true });
-  });
+  afterAll(() => harness?.close());
   beforeEach(() => simulator.control.clear());
 
-  const until = async (done: () => Promise<boolean>, what: string): Promise<void> => {
-    for (let turn = 0; turn < 600; turn++) {
-      if (await done()) return;
-      await sleep(50);
-    }
-    throw new Error(`not in time: ${what}`);
-  };
   const filter = (productType: string, apid?: number) => ({
     productType,
     domain: null,
     sources: null,
-    attributeFilter:
-      apid === undefined
-        ? null
-        : [
-            {
-              type: 'ValueSet' as const,
-              name: 'apid',
-              include: true,
-              values: [{ type: 'UShort' as const, value: apid }],
-            },
-          ],
+    attributeFilter: apid === undefined ? null : [ofApid(apid)],
   });
   const files = async (enough = Number.POSITIVE_INFINITY): Promise<number> => {
     let count = 0;
@@ -133,15 +94,15 @@ describe('faults of EDDS behind a gateway', () => {
       productFilter: filter('PktTmRaw', APID),
     });
     let ref: ObjectRef | null = null;
-    await until(async () => {
+    await until('a part is there', async () => {
       ref = (await client.pull(orderID, { waitMs: 1000 }))[0]?.product.metadata.productRef ?? null;
       return ref !== null;
-    }, 'a part is there');
+    });
     await client.cancelStandingOrder(orderID);
     const job = simulator.control.jobs().find(({ parts }) => parts.some(({ fileName }) => fileName === ref!.key))!;
     await simulator.control.reissue(job.id, job.parts.find(({ fileName }) => fileName === ref!.key)!.ordinal);
-    rmSync(cache, { recursive: true, force: true });
-    mkdirSync(cache);
+    rmSync(harness.cache, { recursive: true, force: true });
+    mkdirSync(harness.cache);
     for await (const _ of (await client.getProduct(ref!)).stream);
     return 'whole';
   };
@@ -158,7 +119,7 @@ describe('faults of EDDS behind a gateway', () => {
       if (row.act === 'reissue') return { state: await reissued(), message: '' };
       if (row.act === 'list') {
         stage(row);
-        await until(async () => (await files(4)) > 3, 'the catalogue is read again');
+        await until('the catalogue is read again', async () => (await files(4)) > 3);
         return { state: `${await files()} files`, message: '' };
       }
       if (row.act === 'health') {
