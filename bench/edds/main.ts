@@ -20,7 +20,7 @@ import { createGuard } from '../../src/net/guard.js';
 import { type Store, storeMigrations } from '../../src/store/index.js';
 import { testStore } from '../../src/store/testing.js';
 import { printTable, timed, withMemory } from '../table.js';
-import { benchGateway, growthOf } from './gateway.js';
+import { benchGateway } from './gateway.js';
 
 /**
  * `npx tsx --expose-gc bench/edds/main.ts [--large]`: reading and writing response files against plain reading by `sax`, and
@@ -134,14 +134,14 @@ async function endToEnd(packets: number, packetBytes: number | undefined): Promi
     rows['through the backend'].push({ ...ours.value, growth: ours.growth });
     await rm(path);
     const ref = await virtualRef(gateway.client, begin + 4, begin + 4 + length);
-    const cpu = gateway.usage().cpu;
-    const whole = await growthOf(gateway, () =>
+    const cpu = gateway.cpu();
+    const whole = await gateway.growth(() =>
       measured(async () => {
         await pipeline(Readable.from((await gateway.client.getProduct(ref)).stream), createWriteStream(path));
         return (await stat(path)).size;
       }),
     );
-    const all = whole.value.cpu + gateway.usage().cpu - cpu;
+    const all = whole.value.cpu + gateway.cpu() - cpu;
     rows['through a gateway, HTTP'].push({ ...whole.value, cpu: all, growth: whole.growth });
     await rm(path);
   }
