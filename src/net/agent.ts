@@ -38,7 +38,8 @@ export function guardedAgent(
 }
 
 const SLAB = 512 * 1024;
-const LEAST = 128 * 1024;
+/** Offered to a connection that has shown nothing large yet: many carry one small answer. */
+const FIRST = 64 * 1024;
 
 interface LargeReads {
   readonly onread: { buffer: () => Buffer; callback: (this: Socket, count: number, into: Buffer) => boolean };
@@ -49,19 +50,21 @@ interface LargeReads {
  * What is read lies behind one another in a buffer, so that small answers waste nothing.
  */
 function largeReads(): LargeReads {
+  let size = FIRST;
   let slab = EMPTY;
   let used = 0;
   return {
     onread: {
       buffer() {
-        if (slab.length - used < LEAST) {
-          slab = Buffer.allocUnsafeSlow(SLAB);
+        if (slab.length - used < size / 4) {
+          slab = Buffer.allocUnsafeSlow(size);
           used = 0;
         }
         return slab.subarray(used);
       },
       callback(count, into) {
         used += count;
+        if (count === into.length) size = SLAB;
         return this.push(into.subarray(0, count));
       },
     },

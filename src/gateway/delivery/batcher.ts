@@ -38,15 +38,15 @@ export function createBatcher<Item, Answer>(
         for (const { reject } of batch) reject(error);
       }
     }
+    // In the same turn as the last look: what is added after it begins anew.
+    running = null;
   }
 
   return {
     add: (item) =>
       new Promise<Answer>((resolve, reject) => {
         waiting.push({ item, resolve, reject });
-        running ??= drain().finally(() => {
-          running = null;
-        });
+        running ??= drain();
       }),
     async idle() {
       while (running !== null) await running;

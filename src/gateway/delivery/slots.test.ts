@@ -69,6 +69,27 @@ describe('a batcher', () => {
     await batcher.idle();
   });
 
+  it('gathers while many come, and never lets one that comes alone wait', async () => {
+    const batches: number[] = [];
+    const hour = 3_600_000;
+    const write = async (items: readonly number[]) => {
+      batches.push(items.length);
+      return items;
+    };
+    const alone = createBatcher<number, number>(write, 10, hour);
+    // One after the other, each as soon as the one before was written.
+    for (const n of [1, 2, 3]) expect(await alone.add(n)).toBe(n);
+    const many = createBatcher<number, number>(write, 10, 20);
+    const started = [1, 2, 3].map((n) => many.add(n).then(() => many.add(n)));
+    await Promise.all(started);
+    await many.idle();
+    expect(batches).toEqual([1, 1, 1, 3, 3]);
+    // A full batch waits for nothing.
+    const full = createBatcher<number, number>(write, 2, hour);
+    await Promise.all([1, 2, 3, 4].map((n) => full.add(n)));
+    expect(batches.slice(5)).toEqual([2, 2]);
+  });
+
   it('fails the batch that failed and goes on', async () => {
     const batcher = createBatcher<number, number>(async (items) => {
       if (items.includes(1)) throw new Error('store lost');
