@@ -8,7 +8,7 @@ import { type BodyDescriptor, body, list, type PubSubOperation } from '../schema
 import { PUBSUB } from '../stages.js';
 import { type Attribute, fromMs } from '../types/index.js';
 import { KeyIndex } from './index-of-keys.js';
-import { notifyBodies } from './notify.js';
+import { idBytes, notifyBodies } from './notify.js';
 import { createPublishers } from './publishers.js';
 import {
   accepts,
@@ -130,6 +130,7 @@ export function createBroker<P>(options: BrokerOptions<P>): Broker<P> {
       operation,
       channel,
       encoding,
+      idBytes: idBytes(grammar, encoding, subscriptionId),
       transactionId: consumer.transactionId,
       brokerUri: header.to,
       header,
@@ -222,7 +223,7 @@ export function createBroker<P>(options: BrokerOptions<P>): Broker<P> {
         const { encoding, channel } = subscription;
         const sent = channel.offer({
           header: notifyHeader(subscription, timestamp),
-          body: bodies(encoding, subscription.selected, subscription.subscriptionId),
+          body: bodies(encoding, subscription.selected, subscription.idBytes),
           encoding,
         });
         if (sent) handed++;

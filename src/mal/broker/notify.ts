@@ -13,7 +13,8 @@ interface Template {
 }
 
 /**
- * Bodies of one update, encoded once for each encoding and selection of keys: subscription id, UpdateHeader, the operation's fields.
+ * Bodies of one update, encoded once for each encoding and selection of keys: subscription id ({@link idBytes}),
+ * UpdateHeader, the operation's fields.
  */
 export function notifyBodies(
   grammar: Grammar,
@@ -21,7 +22,7 @@ export function notifyBodies(
   info: UpdateInfo,
   keys: readonly (Attribute | null)[],
   update: unknown,
-): (encoding: Encoding, selected: readonly number[] | null, subscriptionId: string) => Uint8Array[] {
+): (encoding: Encoding, selected: readonly number[] | null, id: readonly Uint8Array[]) => Uint8Array[] {
   const templates = new Map<string, Template>();
 
   function create(encoding: Encoding, selected: readonly number[] | null): Template {
@@ -37,18 +38,19 @@ export function notifyBodies(
     return encoding.flagsApart ? { flags: pieces.slice(0, 2), rest: pieces.slice(2) } : { flags: [], rest: pieces };
   }
 
-  return (encoding, selected, subscriptionId) => {
-    const name = `${encoding.name} ${selected === null ? 'all' : selected.join()}`;
+  return (encoding, selected, id) => {
+    const name = selected === null ? encoding.name : `${encoding.name} ${selected.join()}`;
     let template = templates.get(name);
     if (template === undefined) {
       template = create(encoding, selected);
       templates.set(name, template);
     }
-    return [...template.flags, ...idBytes(grammar, encoding, subscriptionId), ...template.rest];
+    return [...template.flags, ...id, ...template.rest];
   };
 }
 
-function idBytes(grammar: Grammar, encoding: Encoding, subscriptionId: string): Uint8Array[] {
+/** The subscription id as it stands in every body. */
+export function idBytes(grammar: Grammar, encoding: Encoding, subscriptionId: string): Uint8Array[] {
   const writer = encoding.createWriter();
   grammar.codec(Identifier).write(writer, subscriptionId);
   const pieces = writer.finish();

@@ -18,6 +18,8 @@ export interface Registered<P> extends Subscriber<P> {
   readonly operation: PubSubOperation;
   readonly channel: Channel;
   readonly encoding: Encoding;
+  /** The subscription id in that encoding. */
+  readonly idBytes: readonly Uint8Array[];
   /** Of the consumer's first REGISTER: every NOTIFY carries it. */
   readonly transactionId: bigint;
   /** Address that the consumer registered at. */
