@@ -37,7 +37,9 @@ export function parseMapping<R = unknown>(
 ): MappingFile & { readonly readers: R } {
   let data: unknown;
   try {
-    data = parse(text);
+    // Through JSON, so that its names are texts of their own: parts of a text with any `→` in it would take two bytes a letter,
+    // and so would everything that is written with them.
+    data = JSON.parse(JSON.stringify(parse(text) ?? null));
   } catch (error) {
     if (!(error instanceof YAMLParseError)) throw error;
     throw invalid(file, error.message.split('\n')[0] ?? error.message, error);
