@@ -16,13 +16,14 @@ import { formsOnOffer } from './forms.js';
 import { jobKeeper } from './jobs.js';
 import { entryOfFound, findProducts, listProducts } from './list.js';
 import { opener } from './open.js';
-import { depends, upstreamOf } from './orders.js';
+import { upstreamOf } from './orders.js';
 import { placing } from './placing.js';
 import { retriever } from './retrieve.js';
 import { eddsService } from './service.js';
 import { overlay, type SiteProfile, siteProfile, withoutFileServer } from './site.js';
 import { submitter } from './submit.js';
 import { CHANNEL, type EddsTables } from './tables.js';
+import { depends } from './wanted.js';
 
 const LEASE_MS = 10_000;
 

@@ -4,9 +4,9 @@ import { elementTime, parseFileName, type RawElement } from '../../src/formats/e
 import { decodeRecord } from '../../src/formats/scos2000/index.js';
 import type { Backend, Change, Entry } from '../../src/gateway/backend.js';
 import type { FilterTree } from '../../src/mpd/filter/index.js';
-import { relaxed } from './orders.js';
 import { eddsStore, openEdds, openSimulator } from './testing.js';
 import { apid, bytesOf, elementsOf, eventually, hour, SITES, type Site } from './testing-queries.js';
+import { relaxed } from './wanted.js';
 
 for (const site of SITES) {
   describe(`standing orders at EDDS: ${site.name}`, () => {

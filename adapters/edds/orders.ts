@@ -1,18 +1,20 @@
 import { type Kysely, sql } from 'kysely';
-import type { Upstream, UpstreamJob, UpstreamOrder, UpstreamStatus } from '../../src/gateway/backend.js';
+import type { Upstream, UpstreamOrder, UpstreamStatus } from '../../src/gateway/backend.js';
 import { floorToMs } from '../../src/mal/index.js';
-import { compileTree, type FilterTree } from '../../src/mpd/filter/index.js';
+import type { FilterTree } from '../../src/mpd/filter/index.js';
 import { invalid, MpdError, orderFailed, unknown } from '../../src/mpd/index.js';
 import { withRetry } from '../../src/store/index.js';
 import type { EddsIndex } from './catalogue.js';
 import { nsOf } from './duration.js';
-import { type EntryContext, entryOf, iso, type ProductRow } from './entry.js';
+import { type EntryContext, entryOf, type ProductRow } from './entry.js';
 import { type JobRow, plannedJob } from './job.js';
-import { pastTimes, pastWindow, planPast, requestsFor } from './past.js';
+import { orderStatus } from './order-status.js';
+import { pastWindow, planPast, requestsFor } from './past.js';
 import type { Placing } from './placing.js';
 import { ruleOf } from './request.js';
 import type { EddsService } from './service.js';
 import type { EddsTables } from './tables.js';
+import { wantedSelections } from './wanted.js';
 
 export interface UpstreamOptions {
   readonly db: Kysely<EddsTables>;
@@ -37,7 +39,7 @@ export interface UpstreamOptions {
  * Turns orders into jobs: one for each catalogue entry (packet kind, command, parameter) that an order's filter accepts,
  * shared by all orders that want it. So each part carries the attributes of its one kind, the exact filter decides on it
  * like on any product, and no order gets the same packet twice. What an order's validity covers of the past is asked for
- * beside that, for this order alone (`past.ts`). Planning only: `jobs.ts` submits and follows.
+ * beside that, for this order alone (`past.ts`). Planning only: `jobs.ts` carries them along.
  */
 export function upstreamOf(options: UpstreamOptions): Upstream {
   const { db, backend, context, index, service, clock, placing } = options;
@@ -184,46 +186,15 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
     async status(id: string): Promise<UpstreamStatus> {
       const orderId = id.replace(/^order-/, '');
       if (!/^\d+$/.test(orderId)) throw unknown(null, `${id} is no order of this gateway`);
-      const all = await jobsOf(orderId);
-      const jobs = all.filter((job) => job.purpose !== 'fill');
-      const current = jobs.filter(({ done }) => !done);
-      const shown = current[0] ?? jobs.at(-1);
-      const byGateway = await placing.reason(orderId);
-      const states = [...new Set(current.map(({ state }) => state))];
-      const past = jobs.filter((job) => job.purpose === 'past');
+      const jobs = await jobsOf(orderId);
       const order = await db
         .selectFrom('edds_order')
         .select(['past', 'until_ns'])
         .where('backend', '=', backend)
         .where('order_id', '=', orderId)
         .executeTakeFirst();
-      const done = order?.past === true && all.every((job) => job.done || hasCome(job, order.until_ns));
-      return {
-        id,
-        orderId: BigInt(orderId),
-        state:
-          states.length === 0
-            ? done
-              ? 'done'
-              : order === undefined
-                ? 'waiting'
-                : 'idle'
-            : states.length === 1
-              ? states[0]!
-              : 'mixed',
-        ...(order?.past !== false && { done }),
-        jobs: [...current, ...jobs.filter((job) => job.done).slice(-SHOWN)].map(shownJob),
-        details: {
-          ...(shown?.details ?? {}),
-          ...(order?.past && { Past: pastText(past) }),
-          Requests:
-            current.map((job) => `${job.request_id ?? job.name}: ${job.details.State ?? job.state}`).join('; ') || null,
-          ...(byGateway !== undefined && {
-            Delivery: byGateway === null ? 'EDDS sends' : `the gateway sends: ${byGateway}`,
-          }),
-          Parts: String(jobs.reduce((sum, { parts }) => sum + parts, 0)),
-        },
-      };
+      const done = order?.past === true && jobs.every((job) => job.done || hasCome(job, order.until_ns));
+      return orderStatus({ id, orderId, jobs, past: order?.past, done, byGateway: await placing.reason(orderId) });
     },
 
     /** Every job of the EDDS account, also those that others made. */
@@ -272,89 +243,9 @@ export async function leaveJobs(db: Kysely<EddsTables>, backend: string, orderId
   await db.deleteFrom('edds_order').where('backend', '=', backend).where('order_id', '=', orderId).execute();
 }
 
-/** Ended requests that the state of an order still shows. */
-const SHOWN = 50;
-
 /** Until the catalogue was read nobody knows what an order wants. */
 async function requireCatalogue(db: Kysely<EddsTables>, backend: string): Promise<void> {
   const state = await db.selectFrom('edds_state').select('read_at').where('backend', '=', backend).executeTakeFirst();
   if (!state?.read_at)
     throw new MpdError('Internal', { class: 'retry', message: 'the catalogue of EDDS was not read yet' });
 }
-
-function shownJob(job: JobRow): UpstreamJob {
-  const past = job.purpose === 'past';
-  return {
-    id: job.request_id ?? job.name,
-    purpose: job.purpose,
-    state: job.state,
-    details: {
-      ...job.details,
-      ...(past && { Window: job.end_ns === null ? `from ${iso(job.begin_ns)}` : windowText(job) }),
-      Selection: job.selection,
-      Parts: String(job.parts),
-      Elements: String(job.elements),
-    },
-  };
-}
-
-function windowText(job: JobRow): string {
-  const { begin, end } = pastTimes(job);
-  return `${iso(begin)}/${iso(end)}`;
-}
-
-/** How far the past of an order is, in words. */
-function pastText(past: readonly JobRow[]): string {
-  if (past.length === 0) return 'EDDS holds no data of that time';
-  const elements = past.reduce((sum, job) => sum + job.elements, 0n);
-  const done = past.filter((job) => job.done).length;
-  if (done < past.length) return `${done} of ${past.length} requests done, ${elements} elements so far`;
-  return `${done} requests done, ${elements === 0n ? 'EDDS holds no data of that time' : `${elements} elements`}`;
-}
-
-/** Catalogue entries for which an order may want data; of types that are not files. */
-function wantedSelections(
-  rows: readonly ProductRow[],
-  filter: FilterTree | null,
-  context: EntryContext,
-  service: EddsService,
-): readonly ProductRow[] {
-  const accepts = compileTree(filter === null ? null : relaxed(filter));
-  return rows.filter((row) => {
-    const { rule } = ruleOf(service.profile, row);
-    const orderable = rule !== undefined && (rule.stream !== undefined || rule.batch !== undefined) && rule.forOrders;
-    return orderable && accepts(entryOf(context, row).metadata, null);
-  });
-}
-
-/** The filter without what only a finished part can tell: its times, name and counts. Accepts more, never less. */
-export function relaxed(tree: FilterTree): FilterTree {
-  if ('all' in tree) return { all: tree.all.map(relaxed) };
-  if ('any' in tree) return { any: tree.any.map(relaxed) };
-  if ('not' in tree) return depends(tree.not) ? { all: [] } : tree;
-  if ('filter' in tree) {
-    const attributeFilter = tree.filter.attributeFilter?.filter(({ name }) => !PART_ATTRIBUTES.has(name)) ?? null;
-    return { filter: { ...tree.filter, attributeFilter } };
-  }
-  return depends(tree) ? { all: [] } : tree;
-}
-
-/** Whether a filter asks for what only a finished part can tell. */
-export function depends(tree: FilterTree): boolean {
-  if ('all' in tree) return tree.all.some(depends);
-  if ('any' in tree) return tree.any.some(depends);
-  if ('not' in tree) return depends(tree.not);
-  if ('filter' in tree) return (tree.filter.attributeFilter ?? []).some(({ name }) => PART_ATTRIBUTES.has(name));
-  return 'created' in tree || 'content' in tree || 'pathPrefix' in tree;
-}
-
-/** Attributes that parts have otherwise than the catalogue entry they come from. */
-const PART_ATTRIBUTES: ReadonlySet<string> = new Set([
-  'requestId',
-  'part',
-  'elements',
-  'unreadable',
-  'fault',
-  'request',
-  'count',
-]);

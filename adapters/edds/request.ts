@@ -2,10 +2,7 @@ import { floorToMs, NS_PER_MS } from '../../src/mal/index.js';
 import type { TimeWindow } from '../../src/mpd/index.js';
 import type { ProductRow } from './entry.js';
 import type { Neutral } from './service.js';
-import type { SiteProfile, TypeRule } from './site.js';
-
-/** Which fields of a catalogue record select it in a request, by type of its contents. */
-const SELECTORS = ['spid', 'apid', 'service', 'subservice', 'parameterName', 'commandName'] as const;
+import { SELECTION_FIELDS, type SiteProfile, type TypeRule } from './site.js';
 
 export function ruleOf(profile: SiteProfile, row: ProductRow): { readonly name: string; readonly rule: TypeRule } {
   const name = String(row.record['record.dataType']);
@@ -15,7 +12,7 @@ export function ruleOf(profile: SiteProfile, row: ProductRow): { readonly name: 
 /** The filter that selects what the catalogue entry describes. */
 export function filterOf(rule: TypeRule, row: ProductRow): Neutral {
   const filter: Record<string, readonly (string | number)[]> = {};
-  for (const name of SELECTORS) {
+  for (const name of SELECTION_FIELDS) {
     const field = rule.select[name];
     const value = field === undefined ? undefined : row.record[`record.${field}`];
     if (value !== undefined)

@@ -313,15 +313,4 @@ function merge(a: Arguments, b: Arguments): Arguments {
 const isNested = (value: Arguments[string] | undefined): value is Arguments =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Filter fields of a request; the site may lack some, which `supports` tells. */
-export const FILTER_FIELDS = [
-  'spid',
-  'apid',
-  'service',
-  'subservice',
-  'parameterName',
-  'commandName',
-  'fileName',
-] as const;
-export type FilterField = (typeof FILTER_FIELDS)[number];
 export type RequestField = (typeof BATCH_FIELDS)[number];

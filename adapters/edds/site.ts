@@ -28,6 +28,12 @@ export const OPERATIONS = [
 ] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
+/** What data a request is for. */
+export const SELECTION_FIELDS = ['spid', 'apid', 'service', 'subservice', 'parameterName', 'commandName'] as const;
+
+/** Those, and the files that are not made by request. */
+const FILTER_FIELDS = [...SELECTION_FIELDS, 'fileName'] as const;
+
 /** Where EDDS is to send the files by itself. */
 const DELIVERY_FIELDS = [
   'deliveryProtocol',
@@ -45,13 +51,7 @@ export const BATCH_FIELDS = [
   'begin',
   'end',
   'timeField',
-  'spid',
-  'apid',
-  'service',
-  'subservice',
-  'parameterName',
-  'commandName',
-  'fileName',
+  ...FILTER_FIELDS,
   'maxElements',
   'scheduleStart',
   'schedulePeriod',
@@ -63,12 +63,7 @@ const STREAM_FIELDS = [
   'name',
   'domain',
   'dataType',
-  'spid',
-  'apid',
-  'service',
-  'subservice',
-  'parameterName',
-  'commandName',
+  ...SELECTION_FIELDS,
   'end',
   'partSeconds',
   ...DELIVERY_FIELDS,
@@ -122,7 +117,7 @@ const typeRule = z.strictObject({
   filing: z.string().optional(),
   creation: z.string().optional(),
   /** Which field of a catalogue record goes into which field of the request's filter. */
-  select: paths(['spid', 'apid', 'service', 'subservice', 'parameterName', 'commandName', 'fileName']).prefault({}),
+  select: paths(FILTER_FIELDS).prefault({}),
   /** `response`: EDDS response files; `file`: bytes of any kind. */
   content: z.enum(['response', 'file']).default('response'),
   /** Forms that consumers may ask for instead of the response file. */
