@@ -1,5 +1,5 @@
 /**
- * `npx tsx bench/datadrive/main.ts [--documents N] [--bytes N] [--files N] [--only list,body,sftp,small]`: a gateway in a process
+ * `npx tsx bench/datadrive/main.ts [--documents N] [--bytes N] [--files N] [--rounds N] [--only list,body,sftp,small]`: a gateway in a process
  * of its own on a real search server, S3 and SFTP, against bare clients of the same servers, in one run. Prints a table.
  *
  * Bare is what somebody without a gateway would run: the same pages by the same query, the same bytes from S3, the same files
@@ -9,12 +9,14 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chownSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { connectHttp } from '../../src/client/index.js';
 import { service, unique } from '../../test/services/index.js';
-import { workspace } from '../core/workspace.js';
+import { readRunning } from '../../test/services/state.js';
+import { cpuOf, workspace } from '../core/workspace.js';
 import { openBackend } from './backend.js';
 import { drain, getObject, http, lines, read, scan, sftpClient } from './bare.js';
 import { inTurn, printTable, type Row } from './measure.js';
@@ -25,6 +27,7 @@ const { values } = parseArgs({
     documents: { type: 'string', default: '100000' },
     bytes: { type: 'string', default: String(2 ** 31) },
     files: { type: 'string', default: '10000' },
+    rounds: { type: 'string', default: '3' },
     only: { type: 'string', default: 'list,body,sftp,small' },
   },
 });
@@ -34,6 +37,8 @@ const [documents, bytes, files] = [values.documents, values.bytes, values.files]
   number,
 ];
 const asked = new Set(values.only.split(','));
+/** Of bodies: how often each is measured. */
+const rounds = Number(values.rounds);
 const SMALL = 10_000;
 /** Transfers at once to one target, as the gateway does by default. */
 const AT_ONCE = 8;
@@ -140,9 +145,38 @@ try {
     const bare = async () => drain(await getObject(client, Bucket, large));
     const { growth, value } = await gateway.growth(ours);
     if (value !== bytes) throw new Error(`${value} of ${bytes} bytes came`);
-    compare(`${bytes / 2 ** 20} MiB, S3 to HTTP client`, await inTurn(3, ours, bare, { warm: 0 }), 1.1);
+    compare(`${bytes / 2 ** 20} MiB, S3 to HTTP client`, await inTurn(rounds, ours, bare, { warm: 0 }), 1.1);
     memory(growth);
+    const [mine, plain] = [await processorTime(ours, true), await processorTime(bare, false)];
+    add({ what: '  processor, S3 + gateway + client', ours: mine.text, bare: plain.text, ratio: null, limit: null });
+    // What all three compute, shared out evenly, against what the bare client took with one process and one leg less.
+    const floor = (mine.total * 1000) / availableParallelism();
+    const what = '  all of that on every core, at least';
+    add({
+      what,
+      ours: `${floor.toFixed(0)} ms`,
+      bare: `${plain.wall.toFixed(0)} ms`,
+      ratio: floor / plain.wall,
+      limit: null,
+    });
     await relayed(ours);
+  }
+
+  /** Seconds that each process computed during the work, and milliseconds that it took. */
+  async function processorTime(work: () => Promise<unknown>, withGateway: boolean) {
+    const server = readRunning('versitygw')?.process?.pid;
+    const used = (): readonly number[] => {
+      const { user, system } = process.cpuUsage();
+      const own = (user + system) / 1e6;
+      return [server === undefined ? 0 : cpuOf(server), ...(withGateway ? [gateway.cpu()] : []), own];
+    };
+    const before = used();
+    const start = performance.now();
+    await work();
+    const wall = performance.now() - start;
+    const spent = used().map((seconds, i) => seconds - (before[i] ?? 0));
+    const total = spent.reduce((sum, seconds) => sum + seconds, 0);
+    return { wall, total, text: `${spent.map((seconds) => seconds.toFixed(1)).join(' + ')} s` };
   }
 
   /** What is lost to the second leg alone, whatever the gateway does. */
@@ -153,7 +187,7 @@ try {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const [port] = (await once(child.stdout, 'data')) as [Buffer];
     const relay = async () => drain(await http(`http://127.0.0.1:${port.toString().trim()}/`));
-    compare('  against a process that only pipes', await inTurn(3, ours, relay), null);
+    compare('  against a process that only pipes', await inTurn(rounds, ours, relay), null);
     child.kill();
   }
 
@@ -199,7 +233,7 @@ try {
     };
     const ours = () => deliver('large/', 1);
     const { growth } = await gateway.growth(ours);
-    compare(`${bytes / 2 ** 20} MiB, S3 to SFTP, ${how}`, await inTurn(3, ours, bare, { warm: 0 }), limit);
+    compare(`${bytes / 2 ** 20} MiB, S3 to SFTP, ${how}`, await inTurn(rounds, ours, bare, { warm: 0 }), limit);
     memory(growth);
   }
 
