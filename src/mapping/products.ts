@@ -256,18 +256,27 @@ function compileField<R>(field: string, place: Place<R>): Read<R> {
   return field.startsWith('match.') ? (record, groups) => groups.get(field) ?? own(record, groups) : own;
 }
 
-type Test = (value: Raw | undefined, groups: Map<string, string>) => boolean;
+const NO_GROUPS = new Map<string, string>();
+
+interface Test {
+  readonly test: (value: Raw | undefined, groups: Map<string, string>) => boolean;
+  /** It names groups. */
+  readonly names: boolean;
+}
 
 function compileWhen<R>(when: ProductRule['when'], place: Place<R>): CompiledRule<R>['match'] {
-  const none: Groups = new Map();
-  if (when === undefined) return () => none;
-  const alternatives = when.map((conditions) =>
-    Object.entries(conditions).map(([field, condition]) => ({ read: place(field), test: compileCondition(condition) })),
-  );
+  if (when === undefined) return () => NO_GROUPS;
+  const alternatives = when.map((conditions) => {
+    const tests = Object.entries(conditions).map(([field, condition]) => ({
+      read: place(field),
+      ...compileCondition(condition),
+    }));
+    return { tests, names: tests.some(({ names }) => names) };
+  });
   return (record) => {
-    for (const alternative of alternatives) {
-      const groups = new Map<string, string>();
-      if (alternative.every(({ read, test }) => test(read(record) ?? undefined, groups))) return groups;
+    for (const { tests, names } of alternatives) {
+      const groups = names ? new Map<string, string>() : NO_GROUPS;
+      if (tests.every(({ read, test }) => test(read(record) ?? undefined, groups))) return groups;
     }
     return null;
   };
@@ -277,7 +286,7 @@ function compileCondition(condition: Condition): Test {
   if (typeof condition === 'string') {
     const regex = RE2JS.compile(condition);
     const names = Object.keys(regex.namedGroups());
-    return (value, groups) =>
+    const test: Test['test'] = (value, groups) =>
       items(value).some((item) => {
         const matcher = regex.matcher(String(item));
         if (!matcher.find()) return false;
@@ -287,10 +296,11 @@ function compileCondition(condition: Condition): Test {
         }
         return true;
       });
+    return { test, names: names.length > 0 };
   }
-  if ('present' in condition) return (value) => items(value).length > 0 === condition.present;
+  if ('present' in condition) return { test: (value) => items(value).length > 0 === condition.present, names: false };
   const wanted = new Set(('in' in condition ? condition.in : [condition.equals]).map(String));
-  return (value) => items(value).some((item) => wanted.has(String(item)));
+  return { test: (value) => items(value).some((item) => wanted.has(String(item))), names: false };
 }
 
 const items = (value: Raw | undefined): readonly Raw[] => (value === undefined ? [] : isList(value) ? value : [value]);

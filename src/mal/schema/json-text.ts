@@ -1,4 +1,4 @@
-import { type Attribute, type AttributeTypeName, formatTime, type ObjectRef } from '../types/index.js';
+import { ATTRIBUTE_TYPES, type Attribute, type AttributeTypeName, formatTime, type ObjectRef } from '../types/index.js';
 import type { BodyDescriptor, FieldDescriptor, TypeDescriptor, ValueOf } from './descriptor.js';
 import { encodeJson } from './json.js';
 import { type JsonOut, JsonTextOut, KnownJson } from './json-out.js';
@@ -51,8 +51,7 @@ function create(
     case 'any-attribute':
       return (attribute: Attribute, out) => {
         const text = attributeText(attribute.type, attribute.value);
-        out.text +=
-          text === null ? JSON.stringify(encodeJson(type, attribute)) : `{"type":"${attribute.type}","value":${text}}`;
+        out.text += text === null ? JSON.stringify(encodeJson(type, attribute)) : `${HEADS[attribute.type]}${text}}`;
       };
     case 'list':
       return listWriter(writerOf(type.item));
@@ -111,6 +110,11 @@ function remembering(writer: JsonWriter<object>): Writer {
   };
 }
 
+/** How a value with its type begins. */
+const HEADS = Object.fromEntries(ATTRIBUTE_TYPES.map((name) => [name, `{"type":"${name}","value":`])) as Readonly<
+  Record<AttributeTypeName, string>
+>;
+
 const LEAST_SAFE = BigInt(Number.MIN_SAFE_INTEGER);
 const MOST_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 
@@ -132,6 +136,21 @@ const SPECIAL = /["\\\u0000-\u001f\ud800-\udfff]/;
 /** A text in quotes; most hold nothing that needs another look. */
 export const quoted = (text: string): string => (SPECIAL.test(text) ? JSON.stringify(text) : `"${text}"`);
 
+const identifiers = new Map<string, string>();
+const MOST_IDENTIFIERS = 1000;
+const LONGEST_KEPT = 64;
+
+/** Names of attributes, mostly: few, and each of them many times. */
+function identifierText(identifier: string): string {
+  const known = identifiers.get(identifier);
+  if (known !== undefined) return known;
+  const text = quoted(identifier);
+  if (identifier.length > LONGEST_KEPT) return text;
+  if (identifiers.size >= MOST_IDENTIFIERS) identifiers.clear();
+  identifiers.set(identifier, text);
+  return text;
+}
+
 let lastDomain: readonly string[] = [];
 let lastDomainText = '[]';
 
@@ -147,8 +166,9 @@ function domainText(domain: readonly string[]): string {
 /** Of the kinds that are common; null = take the long way. */
 function attributeText(name: AttributeTypeName, value: unknown): string | null {
   switch (name) {
-    case 'String':
     case 'Identifier':
+      return identifierText(value as string);
+    case 'String':
     case 'URI':
       return quoted(value as string);
     case 'Time':

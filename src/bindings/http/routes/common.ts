@@ -1,4 +1,4 @@
-import { type ListedShape, parseReferencePath, toListed, type Value } from '../../../client/http/wire/index.js';
+import { type ListedShape, parseReferencePath, type Value } from '../../../client/http/wire/index.js';
 import type { Entry } from '../../../gateway/backend.js';
 import type { ObjectRef } from '../../../mal/index.js';
 import { invalid } from '../../../mpd/index.js';
@@ -30,9 +30,13 @@ export const pageSize = (limit: number | null, { config }: Call): number => Math
 
 /** A product as a listing shows it: with our links. */
 export function listed(entry: Entry, { links, principal }: Call): Value<typeof ListedShape> {
+  const { metadata, revision, updatedAt, path, fileName } = entry;
   return {
-    ...toListed(entry),
-    metadata: links.withExternalUri(entry.metadata, principal.id),
-    links: links.product(entry.metadata.productRef),
+    metadata: links.withExternalUri(metadata, principal.id),
+    revision,
+    updatedAt,
+    path,
+    fileName,
+    links: links.product(metadata.productRef),
   };
 }

@@ -1,8 +1,6 @@
 import type { FileDelivered } from '../../../gateway/api.js';
-import type { Entry } from '../../../gateway/backend.js';
 import { Long, MalString, ObjectRefType, Time } from '../../../mal/index.js';
 import { ProductFilter, ProductMetadata, ProductType, TimeWindow } from '../../../mpd/index.js';
-import type { ListedProduct } from '../../client.js';
 import { DeliveryInfoShape } from './deliveries.js';
 import { FilterTreeShape } from './filter-tree.js';
 import { flag, listOf, mpd, nullable, optional, record, type Shape, text, type Value, whole } from './shape.js';
@@ -106,12 +104,3 @@ export const FileDeliveredShape: Shape<FileDelivered> = record(
   },
   { name: 'FileDelivered', doc: 'One line a product, in request order.' },
 );
-
-/** An entry as a client reads it. */
-export const toListed = (entry: Entry): ListedProduct => ({
-  metadata: entry.metadata,
-  revision: entry.revision,
-  updatedAt: entry.updatedAt,
-  path: entry.path,
-  fileName: entry.fileName,
-});
