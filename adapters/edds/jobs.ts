@@ -80,7 +80,7 @@ export function jobKeeper(options: JobsOptions) {
   };
 
   return {
-    /** One look at every open job. A job that fails does not keep the others. */
+    /** One look at every open job. A job that fails does not keep the others; when it ends, none is under way. */
     async turn(signal: AbortSignal): Promise<void> {
       const jobs = await db
         .selectFrom('edds_job')
@@ -109,7 +109,8 @@ export function jobKeeper(options: JobsOptions) {
           });
         }
       };
-      await Promise.all(Array.from({ length: Math.min(4, jobs.length) }, work));
+      const ended = await Promise.allSettled(Array.from({ length: Math.min(4, jobs.length) }, work));
+      for (const one of ended) if (one.status === 'rejected') throw one.reason;
     },
   };
 }
