@@ -26,6 +26,8 @@ const READER: Principal = { id: 'mal', role: 'operator', policy: null };
 const AHEAD = 64;
 /** Events between two looks at the clock. */
 const STEP = 16;
+/** Of publishing at a time: the changes that are taken in meanwhile wait for many answers of the database, each as long as this. */
+const TURN_MS = 2;
 const RETRY_MS = 500;
 const REFRESH_MS = 1000;
 const EMPTY: HeldBody = { bytes: new Uint8Array(0), release: () => {} };
@@ -130,7 +132,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     publishing++;
     try {
       await learnOrders(events);
-      const pace = createPace();
+      const pace = createPace(TURN_MS);
       let count = 0;
       for await (const ready of prepared(events)) {
         if (stopped.signal.aborted) return;
