@@ -245,13 +245,14 @@ describe('publications', () => {
 
   it('say nothing of deliverProductFiles, which has its own answer', async () => {
     const { gateway, held } = await setup();
-    held.put(fresh('once'));
+    const once = product('once', { type: 'other' });
+    held.put(once);
     const alice = client(gateway.urls.maltcp!);
     mkdirSync(join(gateway.delivered, 'in'), { recursive: true });
     const deliverTo = `file://${join(gateway.delivered, 'in')}`;
     await alice.submitStandingOrder(order('alice', { deliveryMethod: 'FILETRANSFER', deliverTo }));
     const notices = collect(await alice.watchDeliveries());
-    const { files } = await alice.deliverProductFiles([fresh('once').productMetadata.productRef], deliverTo);
+    const { files } = await alice.deliverProductFiles([once.productMetadata.productRef], deliverTo);
     expect((await all(files)).map(({ success }) => success)).toEqual([true]);
     held.put(fresh('standing'));
     await arrived(notices, 1);
