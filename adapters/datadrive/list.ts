@@ -42,11 +42,12 @@ export async function* listFiles(
   const size = Math.max(1, Math.min(limit, index.config.elasticsearch.pageSize));
   const pages = readPages(index, { aliases, filter, time, position, size, signal });
   for await (const hits of pages) {
-    const entries = await entriesOf(index, hits, signal);
-    for (const [i, hit] of hits.entries()) {
+    // One by one: a whole page of entries would outlive the collector's young space.
+    const entryFor = await entryMaker(index, hits, signal);
+    for (const hit of hits) {
       signal.throwIfAborted();
       position = positionOf(hit, time);
-      const entry = entries[i];
+      const entry = entryFor(hit);
       if (entry) yield { entry, position: `${position.at}:${position.id}` };
     }
   }
@@ -158,21 +159,30 @@ function parsePosition(text: string): Position {
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** Entries of hits, index by index; null for what is no product, or not the newest of its name. An object type not seen before is looked up once. */
-export async function entriesOf(
+/** Makes entries of these hits; null of what is no product, or not the newest of its name. An object type not seen before is looked up once. */
+async function entryMaker(
   index: Index,
   hits: readonly Hit[],
   signal: AbortSignal,
-): Promise<readonly (Entry | null)[]> {
+): Promise<(hit: Hit) => Entry | null> {
   const { catalogue, config } = index;
   const now = await catalogue.current(signal);
   const isKnown = ({ _source }: Hit): boolean => now.knowsType(textOf(_source, config.fields.type) ?? '');
   const known = hits.every(isKnown) ? now : await catalogue.again(signal);
   const older = (await index.namesakes()) ? await olderNamesakes(index, hits, signal) : NONE;
-  return hits.map((hit) => {
+  return (hit) => {
     const entry = entryOf(hit, known, config);
     return entry === null || older.has(entry.metadata.productRef.key) ? null : entry;
-  });
+  };
+}
+
+/** Entries of hits, index by index. */
+export async function entriesOf(
+  index: Index,
+  hits: readonly Hit[],
+  signal: AbortSignal,
+): Promise<readonly (Entry | null)[]> {
+  return hits.map(await entryMaker(index, hits, signal));
 }
 
 const GET_PAGE = 500;
