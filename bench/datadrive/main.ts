@@ -11,17 +11,20 @@ import { once } from 'node:events';
 import { chownSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { connectHttp } from '../../src/client/index.js';
 import { service, unique } from '../../test/services/index.js';
 import { readRunning } from '../../test/services/state.js';
+import { runBuilt } from '../built.js';
 import { cpuOf, workspace } from '../core/workspace.js';
 import { openBackend } from './backend.js';
 import { drain, getObject, http, lines, read, scan, sftpClient } from './bare.js';
 import { inTurn, printTable, type Row } from './measure.js';
 import { fillIndex, putLarge, putSmall, startBench } from './setup.js';
 
+runBuilt(import.meta.filename);
 const { values } = parseArgs({
   options: {
     documents: { type: 'string', default: '100000' },
@@ -134,8 +137,9 @@ try {
     const { growth, value } = await gateway.growth(all);
     if (value <= documents) throw new Error(`${value - 1} of ${documents} products came`);
     const bare = () => scan(bench.search.url, aliases, Number.POSITIVE_INFINITY);
-    compare(`all ${documents}, NDJSON over HTTP`, await inTurn(3, all, bare, { warm: 0 }), 1.3);
+    compare(`all ${documents}, NDJSON over HTTP`, await inTurn(rounds, all, bare), 1.3);
     memory(growth);
+    await against('rewrites documents', 'exporter', [bench.search.url, ...aliases], all, lines);
   }
 
   async function body(): Promise<void> {
@@ -159,7 +163,7 @@ try {
       ratio: floor / plain.wall,
       limit: null,
     });
-    await relayed(ours);
+    await against('pipes', 'relay', [s3.url, s3.username ?? '', s3.password ?? '', Bucket, large], ours, drain);
   }
 
   /** Seconds that each process computed during the work, and milliseconds that it took. */
@@ -180,14 +184,19 @@ try {
   }
 
   /** What is lost to the second leg alone, whatever the gateway does. */
-  async function relayed(ours: () => Promise<unknown>): Promise<void> {
-    const { url: endpoint, username = '', password = '' } = s3;
-    const script = join(import.meta.dirname, 'relay.ts');
-    const args = ['--import', 'tsx', script, endpoint, username, password, Bucket, large];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  async function against(
+    what: string,
+    file: 'relay' | 'exporter',
+    args: readonly string[],
+    ours: () => Promise<unknown>,
+    drained: (stream: Readable) => Promise<number>,
+  ): Promise<void> {
+    const child = spawn(process.execPath, [join(import.meta.dirname, `${file}.js`), ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const [port] = (await once(child.stdout, 'data')) as [Buffer];
-    const relay = async () => drain(await http(`http://127.0.0.1:${port.toString().trim()}/`));
-    compare('  against a process that only pipes', await inTurn(rounds, ours, relay), null);
+    const theirs = async () => drained(await http(`http://127.0.0.1:${port.toString().trim()}/`));
+    compare(`  against a process that only ${what}`, await inTurn(rounds, ours, theirs), null);
     child.kill();
   }
 
