@@ -44,23 +44,25 @@ export function createHttp(guard: Guard): Http {
 const textOf = (error: Error): string =>
   error instanceof AggregateError ? error.errors.map((one: Error) => one.message).join('; ') : error.message;
 
-/** The whole body as text; class `retry` when it is longer than `limit` bytes or cut off. */
-export async function readText(response: IncomingMessage, limit = 256 << 20): Promise<string> {
+/** The whole body as text; class `retry` when it is cut off, `fatal` when it is longer than `limit` bytes. */
+export function readText(response: IncomingMessage, limit = 256 << 20): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
+  return new Promise((resolve, reject) => {
+    // By events: an iteration of the body copies it once more.
+    response.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > limit) throw fault(`an answer of more than ${limit} bytes`, 'fatal');
       chunks.push(chunk);
-    }
-  } catch (error) {
-    throw error instanceof MpdError
-      ? error
-      : fault(`the answer was cut off: ${(error as Error).message}`, 'retry', error);
-  }
-  if (!response.complete) throw fault('the answer was cut off');
-  return Buffer.concat(chunks).toString('utf8');
+      if (size > limit) response.destroy(fault(`an answer of more than ${limit} bytes`, 'fatal'));
+    });
+    response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    response.on('error', (error) =>
+      reject(error instanceof MpdError ? error : fault(`the answer was cut off: ${error.message}`, 'retry', error)),
+    );
+    response.on('close', () => {
+      if (!response.complete) reject(fault('the answer was cut off'));
+    });
+  });
 }
 
 /** Lets the connection be used again, or ends it when the body is long. */
