@@ -321,7 +321,11 @@ function suite({ transport, encoding, mode }: Row): void {
       for (const orderDetails of [
         order(),
         order({ user: 'john' }),
-        order({ deliveryMethod: 'FILETRANSFER', deliverTo: `file://${folder}` }),
+        order({
+          productFilter: { ...NO_FILTER, productType: 'filed' },
+          deliveryMethod: 'FILETRANSFER',
+          deliverTo: `file://${folder}`,
+        }),
       ])
         await management.request(submitStandingOrder, { orderDetails });
     };
@@ -347,20 +351,23 @@ function suite({ transport, encoding, mode }: Row): void {
     expect(update.body.product.productMetadata.attributes).toEqual([
       { name: 'n', value: { type: 'Integer', value: 5 } },
     ]);
+    await provider.command('put peer.alpha:filed-1:1 --type filed --text file');
     expect((await next(fileUpdates)).body).toMatchObject({
-      filename: 'new-1',
+      filename: 'filed-1',
       deliveredTo: `file://${folder}`,
       success: true,
     });
 
+    // ESA's malhttp takes messages that come together for one another: there one subscription stays, and orders come after it.
+    if (isHttp) await files.close();
     const registered = states.length;
     await provider.stop();
     const pending = await failure(management.request(listStandingOrders, { user: null, domain: null }));
     expect(isMalError(pending, 'Destination Transient') || isMalError(pending, 'Destination Lost')).toBe(true);
-    await expect.poll(() => [states.at(-1), fileStates.at(-1)], WAIT).toEqual(['lost', 'lost']);
+    const now = (): string[] => (isHttp ? [states] : [states, fileStates]).map((each) => each.at(-1) ?? '');
+    await expect.poll(() => new Set(now()), WAIT).toEqual(new Set(['lost']));
     provider = await startProvider();
-    // Orders come afterwards: ESA's malhttp takes messages that come together for one another.
-    await expect.poll(() => [states.at(-1), fileStates.at(-1)], WAIT).toEqual(['registered', 'registered']);
+    await expect.poll(() => new Set(now()), WAIT).toEqual(new Set(['registered']));
     await orders();
     expect(states[0]).toBe('registered');
     expect(states.slice(registered)).toContain('lost');
@@ -369,6 +376,6 @@ function suite({ transport, encoding, mode }: Row): void {
 
     await products.close();
     expect(await productUpdates.next()).toEqual({ done: true, value: undefined });
-    await files.close();
+    if (!isHttp) await files.close();
   });
 }
