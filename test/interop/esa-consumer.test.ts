@@ -421,7 +421,8 @@ function suite(row: Row): void {
   it('deliverProducts: to others, when a consumer has gone without deregistering', async () => {
     const id = await order('--type left --user jane --method SERVICE_JUST_METADATA');
     const passing = await start();
-    await run('watch --background --op both --sub left', passing);
+    // Both at once are more than ESA's malhttp can tell apart.
+    await run(`watch --background --op ${isHttp ? 'deliver' : 'both'} --sub left`, passing);
     await run('watch --background --op deliver --sub stays');
     await passing.stop();
     const from = consumer.events.length;

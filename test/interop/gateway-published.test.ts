@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { connect, connectHttp, type HttpClient, type MalClient } from '../../src/client/index.js';
 import type { Product, StandingOrder } from '../../src/mpd/index.js';
@@ -139,10 +138,15 @@ describe('notifications that an order keeps', () => {
   const published = (there: Setup, names: readonly string[]) => {
     for (const name of names) there.held.put(fresh(name));
   };
-  const underway = async (client: HttpClient, orderID: bigint, count: number): Promise<void> => {
-    await poll(async () => (await ledger(client, orderID)).length).toBe(count);
-    // The event log shows what no running transaction can still precede.
-    await sleep(300);
+  /** Published to those that subscribe now, none of them to the orders of the test: a subscriber of another order has heard them all. */
+  const publishedBefore = async (there: Setup, client: HttpClient, names: readonly string[]): Promise<void> => {
+    const { orderID } = await client.submitOrder(order());
+    const witness = mal(there);
+    const heard = collect(await witness.watchProducts({ orderID }));
+    published(there, names);
+    await poll(() => keysOf(heard)).toEqual(names);
+    await witness.close();
+    await client.cancelStandingOrder(orderID);
   };
 
   it('come to a subscriber first, the last so many of its own, oldest first, then what is new', async () => {
@@ -152,8 +156,7 @@ describe('notifications that an order keeps', () => {
     const { orderID: plain } = await client.submitOrder(order());
     expect((await client.getOrder(keeping)).retain).toEqual({ last: 2, seconds: null });
     expect((await client.getOrder(plain)).retain).toBeNull();
-    published(there, ['a', 'b', 'c']);
-    await underway(client, keeping, 3);
+    await publishedBefore(there, client, ['a', 'b', 'c']);
     const all = collect(await mal(there).watchProducts());
     const other = collect(await mal(there).watchProducts({ orderID: plain }));
     await poll(() => keysOf(all)).toEqual(['b', 'c']);
@@ -175,8 +178,7 @@ describe('notifications that an order keeps', () => {
       retain: { last: null, seconds: 3600 },
     });
     const names = Array.from({ length: 20 }, (_, i) => `p-${i}`);
-    published(there, names);
-    await underway(client, orderID, 20);
+    await publishedBefore(there, client, names);
     const elsewhere = await setup({}, there);
     for (const at of [there, there, elsewhere]) {
       const one = mal(at);
@@ -198,9 +200,8 @@ describe('notifications that an order keeps', () => {
       { last: null, seconds: 0 },
     ])
       await expect(client.submitOrder({ ...order(), retain })).rejects.toMatchObject({ code: 'Invalid' });
-    const { orderID } = await client.submitOrder(order());
-    published(there, ['a']);
-    await underway(client, orderID, 1);
+    await client.submitOrder(order());
+    await publishedBefore(there, client, ['a']);
     const seen = collect(await mal(there).watchProducts());
     published(there, ['b']);
     await poll(() => keysOf(seen)).toEqual(['b']);
@@ -212,8 +213,7 @@ describe('notifications that an order keeps', () => {
       const there = await setup();
       const client = await http(there);
       const { orderID } = await client.submitOrder({ ...order(), retain: { last: 2, seconds: null } });
-      published(there, ['a', 'b', 'c']);
-      await underway(client, orderID, 3);
+      await publishedBefore(there, client, ['a', 'b', 'c']);
       const consumer = await startPeer('EsaConsumer', ['--base', `${there.gateway.urls.maltcp}/`], ['end']);
       cleanups.push(() => consumer.stop());
       const deliveries = (from: number): string[] =>
