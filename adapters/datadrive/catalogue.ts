@@ -1,3 +1,4 @@
+import { memo } from '../../src/mal/index.js';
 import {
   type Described,
   type MappingFile,
@@ -19,13 +20,20 @@ export interface Catalogue {
   /** Object types that were found under an alias. */
   readonly typesOf: ReadonlyMap<string, readonly string[]>;
   knowsType(objectType: string): boolean;
-  fieldsOfIndex(index: string): FieldTable;
-  /** A document of this index by the mapping; null = no product. */
-  describe(index: string, document: Document): Described | null;
+  of(index: string): IndexView;
+  /** Of the products of a package. */
+  domainOf(pkg: string | null): readonly string[];
   readonly rules: ProductRules;
   /** Types that the mapping table declares; the others come from the index. */
   readonly declared: ReadonlySet<string>;
   readonly mapper: ProductMapper;
+}
+
+/** What is known of the documents of one index. */
+export interface IndexView {
+  readonly fields: FieldTable;
+  /** A document by the mapping; null = no product. */
+  describe(document: Document): Described | null;
 }
 
 export interface CatalogueSource {
@@ -35,6 +43,9 @@ export interface CatalogueSource {
   again(signal: AbortSignal): Promise<Catalogue>;
 }
 
+const NO_FIELDS: FieldTable = new Map();
+const MOST_INDICES = 10_000;
+const MOST_PACKAGES = 1000;
 const FRESH_MS = 60_000;
 const AGAIN_MS = 2000;
 const PLAIN = /^[^\s"\\/*?<>|,#:_-][^\s"\\/*?<>|,#:]*$/;
@@ -108,23 +119,17 @@ async function readCatalogue(
   const typesOf = new Map<string, readonly string[]>();
   for (const alias of aliases) typesOf.set(alias, await typesIn(alias, config, search, signal));
   const rules = rulesFor(config, products, objectTypes, tables, typesOf);
-  const empty: FieldTable = new Map();
-  const fieldsOfIndex = (index: string): FieldTable => byIndex.get(index) ?? empty;
   const declared = new Set(products.types.map(({ name }) => name));
   const all = new Set([...typesOf.values()].flat());
   const knowsType = (type: string): boolean => all.has(type);
   const mapper = productMapper(rules);
-  const describers = new Map<FieldTable, (document: Document) => Described | null>();
-  const describe = (index: string, document: Document): Described | null => {
-    const table = fieldsOfIndex(index);
-    let describer = describers.get(table);
-    if (!describer) {
-      describer = mapper.describer(placeIn(table, config.fields));
-      describers.set(table, describer);
-    }
-    return describer(document);
-  };
-  return { aliases, tables, typesOf, knowsType, fieldsOfIndex, describe, rules, declared, mapper };
+  const of = memo(MOST_INDICES, (index: string): IndexView => {
+    const fields = byIndex.get(index) ?? NO_FIELDS;
+    return { fields, describe: mapper.describer(placeIn(fields, config.fields)) };
+  });
+  const { domain, packageDomains } = config;
+  const domainOf = memo(MOST_PACKAGES, (pkg: string | null) => (packageDomains ? [...domain, pkg ?? ''] : domain));
+  return { aliases, tables, typesOf, knowsType, of, domainOf, rules, declared, mapper };
 }
 
 /** Names for the path of a search, each with its indices; an index without an alias stands for itself. */

@@ -1,12 +1,11 @@
 import { lookup } from 'mime-types';
 import type { Entry } from '../../src/gateway/backend.js';
+import { floorToMs } from '../../src/mal/index.js';
 import type { Catalogue } from './catalogue.js';
 import type { DataDriveConfig } from './config.js';
 import { numberOf, textOf, timeOf } from './record.js';
 import type { FieldTable } from './schema.js';
 import type { Document, Hit } from './search.js';
-
-const NS_PER_MS = 1_000_000n;
 
 /** The version of a reference: whole seconds of the update time, as a UInteger. */
 export const versionOf = (updatedAt: bigint): number => Number(BigInt.asUintN(32, updatedAt / 1_000_000_000n));
@@ -29,10 +28,10 @@ export function recordOf(
   catalogue: Catalogue,
   config: DataDriveConfig,
 ): FileRecord | null {
-  const { fields, domain, packageDomains } = config;
+  const { fields, packageDomains } = config;
   const id = textOf(source, fields.id);
   const url = textOf(source, fields.url);
-  const updated = timeAt(source, fields.updated, catalogue.fieldsOfIndex(_index));
+  const updated = timeAt(source, fields.updated, catalogue.of(_index).fields);
   const pkg = textOf(source, fields.package);
   if (id === null || id === '' || url === null || updated === null || (packageDomains && !pkg)) return null;
   const etag = textOf(source, fields.etag)?.replaceAll('"', '') || null;
@@ -40,7 +39,7 @@ export function recordOf(
   const revision = etag === null ? `t${updated}` : `${etag}:${size ?? ''}`;
   return {
     id,
-    domain: packageDomains ? [...domain, pkg ?? ''] : domain,
+    domain: catalogue.domainOf(pkg),
     url,
     etag,
     size,
@@ -55,9 +54,9 @@ export function entryOf(hit: Hit, catalogue: Catalogue, config: DataDriveConfig)
   if (record === null) return null;
   const { _source: source } = hit;
   const { fields } = config;
-  const table = catalogue.fieldsOfIndex(hit._index);
-  const described = catalogue.describe(hit._index, source);
-  const created = timeAt(source, fields.created, table);
+  const index = catalogue.of(hit._index);
+  const described = index.describe(source);
+  const created = timeAt(source, fields.created, index.fields);
   if (described === null || created === null) return null;
   const { contentStart, contentEnd } = described;
   const start = contentStart ?? contentEnd ?? created;
@@ -91,7 +90,5 @@ export function entryOf(hit: Hit, catalogue: Catalogue, config: DataDriveConfig)
 function timeAt(source: Document, name: string, table: FieldTable): bigint | null {
   const value = (source[name] ?? textOf(source, name)) as unknown;
   const time = timeOf(Array.isArray(value) ? value[0] : value);
-  if (time === null || table.get(name)?.kind === 'date-nanos') return time;
-  const rest = time % NS_PER_MS;
-  return time - (rest < 0n ? rest + NS_PER_MS : rest);
+  return time === null || table.get(name)?.kind === 'date-nanos' ? time : floorToMs(time);
 }

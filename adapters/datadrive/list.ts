@@ -1,4 +1,5 @@
 import type { BackendQuery, Entry, Listed, ListOptions } from '../../src/gateway/backend.js';
+import { inParts } from '../../src/gateway/in-parts.js';
 import type { ObjectRef } from '../../src/mal/index.js';
 import { invalid } from '../../src/mpd/index.js';
 import type { CatalogueSource } from './catalogue.js';
@@ -28,28 +29,56 @@ interface Position {
  * Pages through the index by (time, id) in a frozen view where there is one. A view that is lost is opened again after the
  * last document seen, so nothing is left out and nothing comes twice; `from` is never used.
  */
-export async function* listFiles(
+export const listFiles = (index: Index, query: BackendQuery, options: ListOptions): AsyncIterable<Listed> =>
+  inParts(listPages(index, query, options));
+
+async function* listPages(
   index: Index,
   query: BackendQuery,
   { order, after, limit, signal }: ListOptions,
-): AsyncGenerator<Listed> {
+): AsyncGenerator<Iterator<Listed>, void> {
   const { fields } = index.config;
-  let position = after === undefined ? null : parsePosition(after);
+  const position = after === undefined ? null : parsePosition(after);
   const catalogue = await index.catalogue.current(signal);
   const { aliases, filter } = searchFor(query, catalogue, index.config);
   if (filter === null) return;
   const time = order === 'created' ? fields.created : fields.updated;
   const size = Math.max(1, Math.min(limit, index.config.elasticsearch.pageSize));
   const pages = readPages(index, { aliases, filter, time, position, size, signal });
-  for await (const hits of pages) {
-    // One by one: a whole page of entries would outlive the collector's young space.
-    const entryFor = await entryMaker(index, hits, signal);
-    for (const hit of hits) {
-      signal.throwIfAborted();
-      position = positionOf(hit, time);
-      const entry = entryFor(hit);
-      if (entry) yield { entry, position: `${position.at}:${position.id}` };
-    }
+  for await (const hits of pages) yield eachOf(hits, time, await entryMaker(index, hits, signal), signal);
+}
+
+/** One by one: a whole page of entries would outlive the collector's young space. */
+function* eachOf(
+  hits: readonly Hit[],
+  time: string,
+  entryFor: (hit: Hit) => Entry | null,
+  signal: AbortSignal,
+): Generator<Listed, void> {
+  for (const hit of hits) {
+    signal.throwIfAborted();
+    const entry = entryFor(hit);
+    if (entry) yield new ListedFile(entry, hit, time);
+  }
+}
+
+/** Its position is put together only for those who look at it. */
+class ListedFile implements Listed {
+  readonly #hit: Hit;
+  readonly #time: string;
+
+  constructor(
+    readonly entry: Entry,
+    hit: Hit,
+    time: string,
+  ) {
+    this.#hit = hit;
+    this.#time = time;
+  }
+
+  get position(): string {
+    const { at, id } = positionOf(this.#hit, this.#time);
+    return `${at}:${id}`;
   }
 }
 

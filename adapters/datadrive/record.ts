@@ -1,4 +1,5 @@
 import { parseTime } from '../../src/formats/time.js';
+import { memo } from '../../src/mal/index.js';
 import type { Place, Raw } from '../../src/mapping/index.js';
 import type { DataDriveConfig } from './config.js';
 import type { FieldTable } from './schema.js';
@@ -37,9 +38,9 @@ export const placeIn =
     // A range that the index does not know is not used: a search for it would find nothing.
     if (isEnd && !table.get(name.slice(0, -4))?.range) return () => undefined;
     const time = isTime(name, table);
-    const nested = name.includes('.');
+    const find = finder(name);
     return (document) => {
-      const value = Object.hasOwn(document, name) ? document[name] : nested ? lookUp(document, name) : undefined;
+      const value = find(document);
       if (typeof value === 'string' && !time) return value;
       return value === undefined || value === null ? undefined : toRaw(value, time);
     };
@@ -50,6 +51,20 @@ function isTime(name: string, table: FieldTable): boolean {
   if (own) return own.kind === 'date' || own.kind === 'date-nanos';
   const parent = /^(.*)\.(gte|lte|gt|lt)$/.exec(name)?.[1];
   return parent !== undefined && table.get(parent)?.range === 'date';
+}
+
+/** {@link lookUp} for one path in many documents. */
+function finder(path: string): (document: Document) => unknown {
+  const [head = '', end, ...more] = path.split('.');
+  if (end === undefined) return (document) => (Object.hasOwn(document, path) ? document[path] : undefined);
+  if (head === '' || more.length > 0) return (document) => lookUp(document, path);
+  return (document) => {
+    if (Object.hasOwn(document, path)) return document[path];
+    const inner = Object.hasOwn(document, head) ? document[head] : undefined;
+    if (typeof inner !== 'object' || inner === null) return undefined;
+    if (Array.isArray(inner)) return lookUp(inner, end);
+    return Object.hasOwn(inner, end) ? (inner as Document)[end] : undefined;
+  };
 }
 
 /** `a.b` is a key of that name, or `b` inside `a`; inside a list of objects it is a list. */
@@ -79,18 +94,11 @@ function toRaw(value: unknown, time: boolean): Raw | undefined {
 /** ISO 8601 (calendar or day of the year, with or without zone) or ms since 1970, as the index takes them; null for anything else. */
 export function timeOf(value: unknown): bigint | null {
   if (typeof value === 'number') return Number.isFinite(value) ? BigInt(Math.floor(value)) * NS_PER_MS : null;
-  if (typeof value !== 'string') return null;
-  const known = times.get(value);
-  if (known !== undefined) return known;
-  const time = parseText(value);
-  if (times.size >= MOST_TIMES) times.clear();
-  times.set(value, time);
-  return time;
+  return typeof value === 'string' ? timeOfText(value) : null;
 }
 
 /** One document names the same time several times, and its neighbours often too. */
-const times = new Map<string, bigint | null>();
-const MOST_TIMES = 1000;
+const timeOfText = memo(1000, parseText);
 
 function parseText(value: string): bigint | null {
   const common = value.endsWith('Z') && (value.length === 20 || value.length === 24) ? Date.parse(value) : Number.NaN;

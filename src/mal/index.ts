@@ -3,6 +3,7 @@ export * from './broker/index.js';
 export * from './encoding/index.js';
 export * from './errors.js';
 export * from './interaction/index.js';
+export * from './memo.js';
 export * from './message.js';
 export * from './pace.js';
 export * from './schema/index.js';

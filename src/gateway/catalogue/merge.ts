@@ -61,27 +61,46 @@ const listingOf = (
   return backend.list(query, { order: 'created', limit, signal, ...(after !== undefined && { after }) });
 };
 
-async function* listOne(backend: Backend, query: BackendQuery, options: ListingOptions): AsyncGenerator<Merged, void> {
+/** Not a generator, which would take several turns more for each entry. */
+function listOne(backend: Backend, query: BackendQuery, options: ListingOptions): AsyncIterable<Merged> {
   const { positions, keep } = options;
-  const pace = createPace();
-  let count = 0;
-  for await (const { entry, position } of listingOf(backend, query, options)) {
-    if (++count % STEP === 0 && pace.over()) await pace.rest();
-    if (keep(entry)) yield new Place(entry, positions, backend.id, position);
-  }
+  return {
+    [Symbol.asyncIterator]() {
+      const listing = listingOf(backend, query, options)[Symbol.asyncIterator]();
+      const pace = createPace();
+      let count = 0;
+      return {
+        async next() {
+          for (;;) {
+            if (++count % STEP === 0 && pace.over()) await pace.rest();
+            const { done, value } = await listing.next();
+            if (done) return { done, value: undefined };
+            if (keep(value.entry)) return { done: false, value: new Place(value, positions, backend.id) };
+          }
+        },
+        async return() {
+          await listing.return?.();
+          return { done: true, value: undefined };
+        },
+      };
+    },
+  };
 }
 
 /** An entry of a listing; its cursor is put together only for those who look at it. */
 class Place implements Merged {
   constructor(
-    readonly entry: Entry,
+    private readonly listed: Listed,
     private readonly others: Positions,
     private readonly backend: string,
-    private readonly position: string,
   ) {}
 
+  get entry(): Entry {
+    return this.listed.entry;
+  }
+
   get cursor(): string {
-    const positions: Positions = { ...this.others, [this.backend]: this.position };
+    const positions: Positions = { ...this.others, [this.backend]: this.listed.position };
     return Buffer.from(JSON.stringify(positions)).toString('base64url');
   }
 }
@@ -111,9 +130,9 @@ async function* listSeveral(
       for (const source of sources)
         if (source.head && (!first || before(source.head.entry, first.head!.entry))) first = source;
       if (!first) return;
-      const { entry, position } = first.head!;
-      if (options.keep(entry)) yield new Place(entry, positions, first.id, position);
-      positions = { ...positions, [first.id]: position };
+      const listed = first.head!;
+      if (options.keep(listed.entry)) yield new Place(listed, positions, first.id);
+      positions = { ...positions, [first.id]: listed.position };
       await advance(first);
     }
   } finally {

@@ -1,4 +1,5 @@
 export * from './area.js';
+export { quoted } from './attribute-text.js';
 export * from './declare.js';
 export * from './descriptor.js';
 export * from './json.js';

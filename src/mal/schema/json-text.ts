@@ -1,6 +1,8 @@
-import { ATTRIBUTE_TYPES, type Attribute, type AttributeTypeName, formatTime, type ObjectRef } from '../types/index.js';
+import type { Attribute } from '../types/index.js';
+import { attributeText, HEADS } from './attribute-text.js';
 import type { BodyDescriptor, FieldDescriptor, TypeDescriptor, ValueOf } from './descriptor.js';
 import { encodeJson } from './json.js';
+import { isNamedValue, namedValuesWriter } from './json-named-values.js';
 import { type JsonOut, JsonTextOut, KnownJson } from './json-out.js';
 
 /** Writes the JSON text of a value. */
@@ -54,7 +56,9 @@ function create(
         out.text += text === null ? JSON.stringify(encodeJson(type, attribute)) : `${HEADS[attribute.type]}${text}}`;
       };
     case 'list':
-      return listWriter(writerOf(type.item));
+      return isNamedValue(type.item)
+        ? namedValuesWriter(writerOf(type.item) as JsonWriter<object>)
+        : listWriter(writerOf(type.item));
     case 'composite':
       return fieldsWriter(type.fields, type.tagged ? type.name : null, writerOf);
     default:
@@ -83,18 +87,18 @@ function fieldsWriter(
   const head = tag === null ? '{' : `{"type":${JSON.stringify(tag)}`;
   const parts = fields.map(({ name, type }, i) => ({
     name,
-    key: `${i === 0 && tag === null ? '' : ','}${JSON.stringify(name)}:`,
+    key: `${i > 0 ? ',' : tag === null ? head : `${head},`}${JSON.stringify(name)}:`,
     writer: writerOf(type),
   }));
+  const end = parts.length === 0 ? `${head}}` : '}';
   return (value: Readonly<Record<string, never>>, out) => {
-    out.text += head;
     for (const { name, key, writer } of parts) {
       const part = value[name] as never;
       out.text += key;
       if (part === null || part === undefined) out.text += 'null';
       else writer(part, out);
     }
-    out.text += '}';
+    out.text += end;
   };
 }
 
@@ -108,90 +112,4 @@ function remembering(writer: JsonWriter<object>): Writer {
     }
     out.known(known);
   };
-}
-
-/** How a value with its type begins. */
-const HEADS = Object.fromEntries(ATTRIBUTE_TYPES.map((name) => [name, `{"type":"${name}","value":`])) as Readonly<
-  Record<AttributeTypeName, string>
->;
-
-const LEAST_SAFE = BigInt(Number.MIN_SAFE_INTEGER);
-const MOST_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
-
-let lastTime = 0n;
-let lastText = `"${formatTime(0n)}"`;
-
-/** Neighbouring fields often name the same time. */
-function timeText(ns: bigint): string {
-  if (ns !== lastTime) {
-    lastText = `"${formatTime(ns)}"`;
-    lastTime = ns;
-  }
-  return lastText;
-}
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON escapes them
-const SPECIAL = /["\\\u0000-\u001f\ud800-\udfff]/;
-
-/** A text in quotes; most hold nothing that needs another look. */
-export const quoted = (text: string): string => (SPECIAL.test(text) ? JSON.stringify(text) : `"${text}"`);
-
-const identifiers = new Map<string, string>();
-const MOST_IDENTIFIERS = 1000;
-const LONGEST_KEPT = 64;
-
-/** Names of attributes, mostly: few, and each of them many times. */
-function identifierText(identifier: string): string {
-  const known = identifiers.get(identifier);
-  if (known !== undefined) return known;
-  const text = quoted(identifier);
-  if (identifier.length > LONGEST_KEPT) return text;
-  if (identifiers.size >= MOST_IDENTIFIERS) identifiers.clear();
-  identifiers.set(identifier, text);
-  return text;
-}
-
-let lastDomain: readonly string[] = [];
-let lastDomainText = '[]';
-
-/** Products of one backend often share the very list. */
-function domainText(domain: readonly string[]): string {
-  if (domain !== lastDomain) {
-    lastDomainText = JSON.stringify(domain);
-    lastDomain = domain;
-  }
-  return lastDomainText;
-}
-
-/** Of the kinds that are common; null = take the long way. */
-function attributeText(name: AttributeTypeName, value: unknown): string | null {
-  switch (name) {
-    case 'Identifier':
-      return identifierText(value as string);
-    case 'String':
-    case 'URI':
-      return quoted(value as string);
-    case 'Time':
-    case 'FineTime':
-      return timeText(value as bigint);
-    case 'Long':
-    case 'ULong': {
-      const whole = value as bigint;
-      return whole >= LEAST_SAFE && whole <= MOST_SAFE ? String(whole) : `"${whole}"`;
-    }
-    case 'Boolean':
-    case 'Octet':
-    case 'UOctet':
-    case 'Short':
-    case 'UShort':
-    case 'Integer':
-    case 'UInteger':
-      return String(value);
-    case 'ObjectRef': {
-      const { domain, type, key, version } = value as ObjectRef;
-      return `{"domain":${domainText(domain)},"type":${quoted(type)},"key":${quoted(key)},"version":${version}}`;
-    }
-    default:
-      return null;
-  }
 }

@@ -1,3 +1,5 @@
+import { memo } from '../memo.js';
+
 /** Instants and durations are `bigint` nanoseconds; an instant counts from 1970-01-01T00:00:00Z. ISO 8601 is the text form. */
 
 export const NS_PER_MS = 1_000_000n;
@@ -73,12 +75,23 @@ function parseAny(text: string): bigint {
 
 /** ISO 8601 UTC with `Z` and as many decimals as needed, at most nine. */
 export function formatTime(ns: bigint): string {
-  const ms = floorDiv(ns, NS_PER_MS);
-  const text = new Date(Number(ms)).toISOString();
-  const below = Number(ns - ms * NS_PER_MS);
-  if (below === 0) return text.endsWith('.000Z') ? `${text.slice(0, -5)}Z` : `${text.slice(0, -1).replace(/0+$/, '')}Z`;
-  return `${text.slice(0, -1)}${String(below).padStart(6, '0').replace(/0+$/, '')}Z`;
+  let seconds = Number(ns / NS_PER_SECOND);
+  let rest = Number(ns % NS_PER_SECOND);
+  if (rest < 0) {
+    seconds -= 1;
+    rest += 1e9;
+  }
+  const day = Math.floor(seconds / 86_400);
+  const within = seconds - day * 86_400;
+  const minutes = Math.floor(within / 60);
+  const clock = `${TWO[Math.floor(minutes / 60)]}:${TWO[minutes % 60]}:${TWO[within % 60]}`;
+  return `${dateText(day)}T${clock}${rest === 0 ? '' : `.${String(rest).padStart(9, '0').replace(/0+$/, '')}`}Z`;
 }
+
+const TWO = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, '0'));
+
+/** `2026-11-23` of days since 1970; neighbours are mostly of the same. */
+const dateText = memo(100, (day: number) => new Date(day * 86_400_000).toISOString().slice(0, 10));
 
 /** As {@link formatTime} with the date as year and day of year, `2026-327T13:08:04Z`. */
 export function formatTimeDayOfYear(ns: bigint): string {

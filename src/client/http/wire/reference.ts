@@ -6,8 +6,8 @@ import type { ObjectRef } from '../../../mal/index.js';
  * the empty domain are written with `~` in front: `~`, `~.`, `~..`; a segment that starts with `~` gets one more.
  */
 export function referencePath(ref: ObjectRef): string {
-  const domain = ref.domain.map((part) => encodeURIComponent(part).replaceAll('.', '%2E')).join('.');
-  const key = ref.key.split('/').map(encodeSegment).join('/');
+  const domain = ref.domain.map(encodePart).join('.');
+  const key = PLAIN.test(ref.key) ? ref.key : ref.key.split('/').map(encodeSegment).join('/');
   return `${guard(domain)}/${ref.version}/${key}`;
 }
 
@@ -26,6 +26,12 @@ export function parseReferencePath(path: string): ObjectRef | null {
     throw error;
   }
 }
+
+/** Texts that are written as they are; most are. */
+const PLAIN = /^[\w-][\w.-]*$/;
+
+const encodePart = (part: string): string =>
+  /^[\w-]+$/.test(part) ? part : encodeURIComponent(part).replaceAll('.', '%2E');
 
 const encodeSegment = (segment: string): string => guard(encodeURIComponent(segment));
 

@@ -186,7 +186,8 @@ export function record<const F extends Fields>(fields: F, options: RecordOptions
     const shape = 'optional' in field ? field.optional : field;
     return {
       name,
-      key: `${JSON.stringify(name)}:`,
+      first: `{${JSON.stringify(name)}:`,
+      next: `,${JSON.stringify(name)}:`,
       shape,
       optional: 'optional' in field,
       nullable: acceptsNull(shape),
@@ -219,15 +220,15 @@ export function record<const F extends Fields>(fields: F, options: RecordOptions
       return json;
     },
     write: (value, out) => {
-      let before = '{';
-      for (const { name, key, shape } of parts) {
+      let begun = false;
+      for (const { name, first, next, shape } of parts) {
         const part = (value as Readonly<Record<string, unknown>>)[name];
         if (part === undefined) continue;
-        out.text += before + key;
+        out.text += begun ? next : first;
         writeJson(shape, part, out);
-        before = ',';
+        begun = true;
       }
-      out.text += before === '{' ? '{}' : '}';
+      out.text += begun ? '}' : '{}';
     },
     decode: (json) => {
       const source = asObject(json);
