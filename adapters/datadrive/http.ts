@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { type ErrorClass, MpdError } from '../../src/mpd/index.js';
@@ -55,7 +56,7 @@ export function readText(response: IncomingMessage, limit = 256 << 20): Promise<
       chunks.push(chunk);
       if (size > limit) response.destroy(fault(`an answer of more than ${limit} bytes`, 'fatal'));
     });
-    response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    response.on('end', () => resolve(textOfBytes(Buffer.concat(chunks))));
     response.on('error', (error) =>
       reject(error instanceof MpdError ? error : fault(`the answer was cut off: ${error.message}`, 'retry', error)),
     );
@@ -64,6 +65,9 @@ export function readText(response: IncomingMessage, limit = 256 << 20): Promise<
     });
   });
 }
+
+/** Nearly all of an index is ASCII, which needs no decoding. */
+const textOfBytes = (bytes: Buffer): string => bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
 
 /** Lets the connection be used again, or ends it when the body is long. */
 export function discard(response: IncomingMessage): void {

@@ -8,7 +8,9 @@ import type { Call } from '../route.js';
 import { lineWriter, NDJSON, startLines } from '../send/ndjson.js';
 import { listed } from './common.js';
 
-const PIECE = 128 * 1024;
+/** Each piece is a system call and some more. */
+const PIECE = 512 * 1024;
+const FIRST_PIECE = 16 * 1024;
 /** About what a product takes. */
 const ROW = 4096;
 
@@ -60,7 +62,7 @@ export async function sendListing(
     principal,
   );
   const iterator = products[Symbol.asyncIterator]();
-  const writer = lineWriter(res, { signal, stallMs: config.limits.stallMs, gather: PIECE });
+  const writer = lineWriter(res, { signal, stallMs: config.limits.stallMs, gather: PIECE, first: FIRST_PIECE });
   let count = 0;
   /** Its cursor is worked out only when it is told. */
   let last: { readonly cursor: string } | null = null;

@@ -13,22 +13,27 @@ export interface LineWriter {
   flush(): Promise<void>;
 }
 
-/** Lines, gathered into pieces of about `gather` bytes (0: each line at once). */
+/**
+ * Lines, gathered into pieces of about `gather` bytes (0: each line at once). `first`: the size of the first piece, from which they
+ * grow, so that who waits for the beginning does not wait for much.
+ */
 export function lineWriter(
   res: ServerResponse,
-  options: { readonly signal: AbortSignal; readonly stallMs: number; readonly gather: number },
+  options: { readonly signal: AbortSignal; readonly stallMs: number; readonly gather: number; readonly first?: number },
 ): LineWriter {
   const { gather } = options;
+  let enough = options.first ?? gather;
   const piece = new Piece(gather + ROOM);
   const flush = async (): Promise<void> => {
     const bytes = piece.take();
+    enough = Math.min(gather, enough * 2);
     // The connection may hold it until it is sent: the next lines go into another.
     if (bytes !== null) await write(res, bytes, options, () => piece.giveBack(bytes));
   };
   const end = (): Promise<void> | undefined => {
     piece.text += '\n';
     piece.settle();
-    return piece.length >= gather ? flush() : undefined;
+    return piece.length >= enough ? flush() : undefined;
   };
   return {
     line(text) {
