@@ -17,9 +17,11 @@ import type { DataDriveSimulatorOptions } from './options.js';
 /** The buckets of the packages. */
 export class ObjectStore {
   readonly #client: S3Client;
+  readonly #endpoint: string;
 
   constructor(options: DataDriveSimulatorOptions['s3']) {
     const { accessKeyId, secretAccessKey } = options;
+    this.#endpoint = options.endpoint;
     this.#client = new S3Client({
       endpoint: options.endpoint,
       region: options.region ?? 'us-east-1',
@@ -32,7 +34,9 @@ export class ObjectStore {
     try {
       await this.#client.send(new CreateBucketCommand({ Bucket: bucket }));
     } catch (error) {
-      if (!/BucketAlreadyOwnedByYou|BucketAlreadyExists/.test((error as Error).name)) throw error;
+      const { name, message } = error as Error;
+      if (/BucketAlreadyOwnedByYou|BucketAlreadyExists/.test(name)) return;
+      throw new Error(`bucket ${bucket} cannot be made at ${this.#endpoint}: ${message || name}`, { cause: error });
     }
   }
 

@@ -28,9 +28,14 @@ export class SearchNode {
   ) {}
 
   static async connect(url: string): Promise<SearchNode> {
-    const response = await fetch(`${url}/_cluster/health`);
-    await response.arrayBuffer();
-    if (!response.ok) throw new SearchError(response.status, 'no health');
+    const response = await fetch(`${url}/_cluster/health`).catch((error: Error) => {
+      const reason = error.cause instanceof Error ? error.cause.message : error.message;
+      throw new Error(`the search server ${url} does not answer: ${reason}`, { cause: error });
+    });
+    const health: unknown = await response.json().catch(() => null);
+    if (!response.ok) throw new SearchError(response.status, health);
+    if (typeof health !== 'object' || health === null || !('cluster_name' in health))
+      throw new Error(`${url} is no Elasticsearch or OpenSearch: it tells nothing of the health of a cluster`);
     return new SearchNode(url, response.headers.has('x-elastic-product') ? 'elasticsearch' : 'opensearch');
   }
 

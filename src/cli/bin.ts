@@ -2,6 +2,9 @@
 import { EXIT } from './exit-codes.js';
 import { main } from './program.js';
 
+// Which version of the SDK goes with which Node is for us to keep in step: no operator can do anything about it.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.on(name, () => {
