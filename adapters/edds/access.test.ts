@@ -1,21 +1,12 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type EddsSimulatorOptions, STANDARD } from '../../simulators/edds/index.js';
 import type { TestStore } from '../../src/store/testing.js';
+import { certificateFor } from '../../test/certificate.js';
 import type { EddsTables } from './tables.js';
 import { eddsStore, openEdds, openSimulator } from './testing.js';
-
-const openssl = (() => {
-  try {
-    execFileSync('openssl', ['version']);
-    return true;
-  } catch {
-    return false;
-  }
-})();
 
 describe('a site lets the gateway in', () => {
   let store: TestStore<EddsTables>;
@@ -61,34 +52,20 @@ describe('a site lets the gateway in', () => {
     expect(wrong.reason).not.toContain('hidden-7');
   });
 
-  describe.skipIf(!openssl)('by a certificate (skipped where there is no openssl to make one)', () => {
+  describe('by a certificate', () => {
     let dir: string;
     const file = (name: string) => join(dir, name);
-    const make = (name: string, subject: string, more: readonly string[] = []) =>
-      execFileSync(
-        'openssl',
-        [
-          'req',
-          '-x509',
-          '-newkey',
-          'rsa:2048',
-          '-nodes',
-          '-days',
-          '2',
-          '-subj',
-          subject,
-          '-keyout',
-          file(`${name}.key`),
-        ]
-          .concat(['-out', file(`${name}.pem`)])
-          .concat(more),
-        { stdio: 'ignore' },
-      );
     const text = (name: string) => readFileSync(file(name), 'utf8');
-    beforeAll(() => {
+    beforeAll(async () => {
       dir = mkdtempSync(join(tmpdir(), 'edds-tls-'));
-      make('server', '/CN=edds', ['-addext', 'subjectAltName=IP:127.0.0.1']);
-      make('client', '/CN=gateway');
+      for (const [name, subject] of [
+        ['server', '127.0.0.1'],
+        ['client', 'gateway'],
+      ] as const) {
+        const { cert, key } = await certificateFor(subject);
+        writeFileSync(file(`${name}.pem`), cert);
+        writeFileSync(file(`${name}.key`), key);
+      }
     });
     afterAll(() => rmSync(dir, { recursive: true, force: true }));
 

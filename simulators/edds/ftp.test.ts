@@ -16,10 +16,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { certificateFor } from '../../test/certificate.js';
 import { deliverFiles } from './deliver.js';
 
 const PROFTPD = '/usr/sbin/proftpd';
 const reason = !existsSync(PROFTPD) ? 'proftpd is not installed' : process.getuid?.() === 0 ? null : 'needs root';
+
+if (reason !== null && process.env.CI) throw new Error(`delivery by FTP: ${reason}`);
 
 /** A real FTP server, with explicit TLS allowed or required. */
 describe.skipIf(reason !== null)(`delivery by FTP and FTPS to proftpd${reason === null ? '' : ` (${reason})`}`, () => {
@@ -31,25 +34,9 @@ describe.skipIf(reason !== null)(`delivery by FTP and FTPS to proftpd${reason ==
     chmodSync(run, 0o755);
     mkdirSync(join(run, 'home'));
     chownSync(join(run, 'home'), 65_534, 65_534);
-    execFileSync(
-      'openssl',
-      [
-        'req',
-        '-x509',
-        '-newkey',
-        'rsa:2048',
-        '-nodes',
-        '-days',
-        '2',
-        '-subj',
-        '/CN=localhost',
-        '-keyout',
-        join(run, 'key'),
-        '-out',
-        join(run, 'cert'),
-      ],
-      { stdio: 'ignore' },
-    );
+    const { cert, key } = await certificateFor('localhost');
+    writeFileSync(join(run, 'cert'), cert);
+    writeFileSync(join(run, 'key'), key, { mode: 0o600 });
     const hash = execFileSync('openssl', ['passwd', '-6', 'bench-pw'], { encoding: 'utf8' }).trim();
     writeFileSync(join(run, 'passwd'), `bench:${hash}:65534:65534::${run}/home:/bin/sh\n`, { mode: 0o600 });
     for (const required of ['off', 'on'] as const) servers.push(await start(required));

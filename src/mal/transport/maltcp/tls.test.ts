@@ -1,8 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { certificateFor } from '../../../../test/certificate.js';
 import { binarySplit } from '../../encoding/index.js';
 import { createConsumer } from '../../interaction/consumer.js';
 import { createProvider, endpoint } from '../../interaction/provider.js';
@@ -17,21 +14,15 @@ let certificate: string;
 const secure: boolean[] = [];
 
 beforeAll(async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'maltcp-tls-'));
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2'];
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, ...subject], {
-    stdio: 'ignore',
-  });
-  certificate = readFileSync(cert, 'utf8');
+  const { cert, key } = await certificateFor('127.0.0.1');
+  certificate = cert;
   const { receive, reject } = createProvider({
     grammar: testGrammar,
     endpoints: [endpoint('Everything', testArea, Everything, { add: ({ a }) => ({ sum: a }) })],
     authenticate: ({ peer }) => secure.push(peer.secure),
   });
-  const tls = { key: readFileSync(key), cert: certificate };
+  const tls = { key, cert };
   listener = await listenMaltcp({ host: '127.0.0.1', port: 0, encodings: [binarySplit], receive, reject, tls });
-  rmSync(folder, { recursive: true });
 });
 afterAll(() => listener.close(100));
 
