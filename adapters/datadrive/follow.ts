@@ -3,9 +3,11 @@ import type { Change, FollowRequest, FollowResult } from '../../src/gateway/back
 import { kindSince } from '../../src/gateway/numbered-feed.js';
 import { invalid } from '../../src/mpd/index.js';
 import type { DataDriveConfig } from './config.js';
+import { entriesOf } from './entries.js';
 import { versionOf } from './entry.js';
 import type { FeedEvent } from './feed-event.js';
-import { entriesOf, findIds, type Index } from './list.js';
+import { findIds } from './get.js';
+import type { Index } from './pages.js';
 import type { Poller } from './poll.js';
 import type { Seen } from './seen.js';
 import type { FileTable } from './tables.js';

@@ -1,5 +1,5 @@
 import type { Health } from '../../src/gateway/backend.js';
-import type { Index } from './list.js';
+import type { Index } from './pages.js';
 import { alwaysClauses } from './query.js';
 import { foundIn } from './search.js';
 import type { ByteSource } from './source.js';

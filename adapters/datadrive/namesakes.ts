@@ -1,5 +1,7 @@
-import type { Index } from './list.js';
-import { alwaysClauses, anyOf, infoOf } from './query.js';
+import { anyOf } from './clause.js';
+import { infoOf } from './indexed.js';
+import type { Index } from './pages.js';
+import { alwaysClauses } from './query.js';
 import { textOf, timeOf } from './record.js';
 import { type Document, foundIn, type Hit } from './search.js';
 

@@ -2,8 +2,9 @@ import type { Body, OpenOptions } from '../../src/gateway/backend.js';
 import type { ObjectRef } from '../../src/mal/index.js';
 import { invalid, MpdError, unknown } from '../../src/mpd/index.js';
 import { entryOf, recordOf, versionOf } from './entry.js';
+import { findIds, hitOf } from './get.js';
 import { fault } from './http.js';
-import { findIds, hitOf, type Index } from './list.js';
+import type { Index } from './pages.js';
 import type { Answer, ByteSource } from './source.js';
 
 /** Connections that break are taken up again so often without any byte coming. */

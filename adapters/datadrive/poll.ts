@@ -1,6 +1,7 @@
 import { type FileRecord, recordOf } from './entry.js';
-import { findIds, type Index, readPages } from './list.js';
+import { findIds } from './get.js';
 import { olderNamesakes } from './namesakes.js';
+import { type Index, readPages } from './pages.js';
 import { alwaysClauses } from './query.js';
 import type { Hit } from './search.js';
 import type { Seen } from './seen.js';
