@@ -1,5 +1,7 @@
 import { type ExpressionBuilder, type ExpressionWrapper, type SqlBool, sql } from 'kysely';
 import type { BackendQuery } from '../../src/gateway/backend.js';
+import { contentWindows } from '../../src/gateway/index-conditions.js';
+import { clampTime, MAX_TIME } from '../../src/mal/index.js';
 import type { ProductMapper } from '../../src/mapping/index.js';
 import { type FilterBounds, filterBounds, literalPrefix } from '../../src/mpd/filter/index.js';
 import type { AttributeFilter } from '../../src/mpd/index.js';
@@ -7,9 +9,6 @@ import { type ArchiveTables, contentRange } from './tables.js';
 
 type Where = ExpressionWrapper<ArchiveTables, 'archive_file', SqlBool>;
 type Builder = ExpressionBuilder<ArchiveTables, 'archive_file'>;
-
-const MAX = 2n ** 63n - 1n;
-const MIN = -(2n ** 63n);
 
 /** Conditions that every product which passes the query fulfils; the core evaluates the exact filter on what is found. */
 export function conditions(builder: Builder, query: BackendQuery, mapper: ProductMapper): readonly Where[] {
@@ -21,12 +20,14 @@ export function conditions(builder: Builder, query: BackendQuery, mapper: Produc
   if (bounds.pathPrefixes !== null)
     out.push(builder.or(bounds.pathPrefixes.map((prefix) => startsWith(builder, 'path', prefix))));
   for (const window of [query.created, bounds.created]) {
-    if (window !== null) out.push(builder.between('created_ns', clamp(window.start), clamp(window.end)));
+    if (window !== null) out.push(builder.between('created_ns', clampTime(window.start), clampTime(window.end)));
   }
   if (query.updated !== null)
-    out.push(builder.between('updated_ns', clamp(query.updated.start), clamp(query.updated.end)));
-  for (const window of [...(query.content === null ? [] : [query.content]), ...bounds.content]) {
-    const [start, end] = [clamp(window.start), clamp(window.end)].map((ns) => (ns === MAX ? MAX - 1n : ns));
+    out.push(builder.between('updated_ns', clampTime(query.updated.start), clampTime(query.updated.end)));
+  for (const window of contentWindows(query, bounds)) {
+    const [start, end] = [clampTime(window.start), clampTime(window.end)].map((ns) =>
+      ns === MAX_TIME ? MAX_TIME - 1n : ns,
+    );
     const range = sql`int8range(${start}::int8, ${end}::int8, '[]')`;
     out.push(
       window.start > window.end ? never(builder) : (sql<SqlBool>`${contentRange} && ${range}` as unknown as Where),
@@ -35,8 +36,6 @@ export function conditions(builder: Builder, query: BackendQuery, mapper: Produc
   for (const filter of attributeFilters(bounds)) out.push(...pathCondition(builder, filter, mapper));
   return out;
 }
-
-const clamp = (ns: bigint): bigint => (ns > MAX ? MAX : ns < MIN ? MIN : ns);
 
 const never = (builder: Builder): Where => builder.or([]);
 

@@ -1,7 +1,7 @@
 import { constants, type Dirent } from 'node:fs';
 import { access, type FileHandle, lstat, open, opendir, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { MAX_TIME, MIN_TIME } from '../../src/mal/index.js';
+import { clampTime } from '../../src/mal/index.js';
 
 /** What identifies the content of a file without reading it. */
 export interface FileStat {
@@ -90,13 +90,11 @@ const refused = (reason: string): Found => ({ kind: 'refused', reason });
 
 export const fileStat = (info: { size: bigint; mtimeNs: bigint; ctimeNs: bigint; ino: bigint }): FileStat => ({
   size: info.size,
-  mtimeNs: inTime(info.mtimeNs),
+  // File systems know times that no MAL time holds.
+  mtimeNs: clampTime(info.mtimeNs),
   ctimeNs: info.ctimeNs,
   inode: BigInt.asIntN(64, info.ino),
 });
-
-/** File systems know times that no MAL time holds. */
-const inTime = (ns: bigint): bigint => (ns < MIN_TIME ? MIN_TIME : ns > MAX_TIME ? MAX_TIME : ns);
 
 export function isAbsent(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { BackendQuery, Entry, Listed, ListOptions } from '../../src/gateway/backend.js';
+import { contentWindows, indexConditions } from '../../src/gateway/index-conditions.js';
 import type { ObjectRef } from '../../src/mal/index.js';
 import { filterBounds } from '../../src/mpd/filter/index.js';
 import { invalid, type TimeWindow } from '../../src/mpd/index.js';
@@ -8,8 +9,6 @@ import { type EntryContext, entryOf, type ProductRow, parseVirtualKey, versionOf
 import type { EddsTables } from './tables.js';
 
 const PAGE = 500;
-const MAX = 2n ** 63n - 1n;
-const clamp = (ns: bigint): bigint => (ns > MAX ? MAX : ns < -MAX ? -MAX : ns);
 
 /**
  * Pages through the index by (time, key). Virtual products are in listings by creation only: they have no update, and what
@@ -23,9 +22,9 @@ export async function* listProducts(
   { order, after, limit, signal }: ListOptions,
 ): AsyncGenerator<Listed> {
   const time = order === 'created' ? 'created_ns' : 'updated_ns';
-  const bounds = filterBounds(query.filter);
+  const conditions = indexConditions(query);
   const virtual = order === 'created' && query.updated === null;
-  const windows = [...(query.content === null ? [] : [query.content]), ...bounds.content];
+  const windows = contentWindows(query, filterBounds(query.filter));
   let position = after === undefined ? null : parsePosition(after);
   let size = Math.max(1, Math.min(limit, PAGE));
   for (;;) {
@@ -34,25 +33,8 @@ export async function* listProducts(
       .selectFrom('edds_product')
       .selectAll()
       .where('backend', '=', backend)
-      .where('kind', 'in', virtual ? ['file', 'part', 'selection'] : ['file', 'part']);
-    if (bounds.productTypes !== null) {
-      if (bounds.productTypes.length === 0) return;
-      select = select.where('product_type', 'in', [...bounds.productTypes]);
-    }
-    for (const window of [query.created, bounds.created]) {
-      if (window !== null)
-        select = select.where('created_ns', '>=', clamp(window.start)).where('created_ns', '<=', clamp(window.end));
-    }
-    if (query.updated !== null) {
-      select = select
-        .where('updated_ns', '>=', clamp(query.updated.start))
-        .where('updated_ns', '<=', clamp(query.updated.end));
-    }
-    for (const window of windows) {
-      select = select
-        .where('content_start_ns', '<=', clamp(window.end))
-        .where('content_end_ns', '>=', clamp(window.start));
-    }
+      .where('kind', 'in', virtual ? ['file', 'part', 'selection'] : ['file', 'part'])
+      .where(conditions);
     if (position !== null) {
       const { at, key } = position;
       select = select.where(sql<boolean>`(${sql.ref(time)}, key) > (${at}::int8, ${key})`);

@@ -1,14 +1,12 @@
 import { type Kysely, sql } from 'kysely';
 import type { BackendQuery, Checksum, Entry, Listed, ListOptions } from '../../src/gateway/backend.js';
+import { indexConditions } from '../../src/gateway/index-conditions.js';
 import type { ObjectRef } from '../../src/mal/index.js';
-import { filterBounds } from '../../src/mpd/filter/index.js';
 import { invalid } from '../../src/mpd/index.js';
 import { entryOf, type ProductRow } from './entry.js';
 import type { MpdTables } from './tables.js';
 
 const PAGE = 500;
-const MAX = 2n ** 63n - 1n;
-const clamp = (ns: bigint): bigint => (ns > MAX ? MAX : ns < -MAX ? -MAX : ns);
 
 /** Pages through the index by (time, key, version, domain). */
 export async function* listProducts(
@@ -19,7 +17,7 @@ export async function* listProducts(
   { order, after, limit, signal }: ListOptions,
 ): AsyncGenerator<Listed> {
   const time = order === 'created' ? 'created_ns' : 'updated_ns';
-  const bounds = filterBounds(query.filter);
+  const conditions = indexConditions(query);
   let position = after === undefined ? null : parsePosition(after);
   let size = Math.max(1, Math.min(limit, PAGE));
   for (;;) {
@@ -28,25 +26,8 @@ export async function* listProducts(
       .selectFrom('mpd_product')
       .selectAll()
       .where('backend', '=', backend)
-      .where('removed_at', 'is', null);
-    if (bounds.productTypes !== null) {
-      if (bounds.productTypes.length === 0) return;
-      select = select.where('product_type', 'in', [...bounds.productTypes]);
-    }
-    for (const window of [query.created, bounds.created]) {
-      if (window !== null)
-        select = select.where('created_ns', '>=', clamp(window.start)).where('created_ns', '<=', clamp(window.end));
-    }
-    if (query.updated !== null) {
-      select = select
-        .where('updated_ns', '>=', clamp(query.updated.start))
-        .where('updated_ns', '<=', clamp(query.updated.end));
-    }
-    for (const window of [...(query.content === null ? [] : [query.content]), ...bounds.content]) {
-      select = select
-        .where('content_start_ns', '<=', clamp(window.end))
-        .where('content_end_ns', '>=', clamp(window.start));
-    }
+      .where('removed_at', 'is', null)
+      .where(conditions);
     if (position !== null) {
       const { at, key, version, domain } = position;
       select = select.where(

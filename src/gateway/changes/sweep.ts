@@ -1,11 +1,10 @@
 import { type Kysely, sql } from 'kysely';
+import { MAX_TIME } from '../../mal/index.js';
 import type { Backend, Change } from '../backend.js';
 import type { CoreTables } from '../schema.js';
 import { domainOf, domainText, productRef } from '../values.js';
 import { EVERYTHING, listChanges } from './import.js';
 import { BATCH, type Intake } from './intake.js';
-
-const MAX_TIME = 2n ** 63n - 1n;
 
 /** Finds what a feed missed: lists by update time again, from a little before the newest seen. */
 export async function sweepRecent(

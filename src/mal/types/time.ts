@@ -9,6 +9,9 @@ export const NS_PER_SECOND = 1_000_000_000n;
 export const MIN_TIME = -(2n ** 63n);
 export const MAX_TIME = 2n ** 63n - 1n;
 
+/** The nearest instant that a time can tell. */
+export const clampTime = (ns: bigint): bigint => (ns < MIN_TIME ? MIN_TIME : ns > MAX_TIME ? MAX_TIME : ns);
+
 const INSTANT =
   /^(\d{4})-(?:(\d{2})-(\d{2})|(\d{3}))(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?$/;
 
