@@ -1,13 +1,12 @@
 import type { Command } from 'commander';
 import { PulledShape } from '../../client/http/wire/index.js';
 import type { PulledProduct } from '../../client/index.js';
-import { count, duration, orderId } from '../input/arguments.js';
+import { count, duration, orderId, readArgument } from '../input/arguments.js';
 import { writtenRef } from '../input/reference.js';
 import { humanSize, humanTime } from '../output/human.js';
 import type { Column } from '../output/table.js';
 import type { Runner } from '../runner.js';
 import { fetchProduct } from './fetch.js';
-import { read } from './orders.js';
 
 const columns: readonly Column<PulledProduct>[] = [
   { head: 'POSITION', text: ({ position }) => position, align: 'right' },
@@ -39,7 +38,7 @@ export function pullCommand(command: Command, { remote }: Runner): void {
     ['mpd-gateway orders pull 8 --save in/ --ack', 'mpd-gateway orders pull 8 --follow --ack --wait 30s --json'],
     async (tools, options, text: string) => {
       const { client, out, signal } = tools;
-      const id = read('order', text, orderId);
+      const id = readArgument('order', text, orderId);
       let after = options.after ?? null;
       do {
         const waitMs = options.wait ?? (options.follow === true ? 30_000 : 0);

@@ -3,6 +3,7 @@ import { parseInterval } from '../../bindings/http/query/interval.js';
 import { parseDuration } from '../../config/fields.js';
 import { parseTime } from '../../mal/index.js';
 import { isMpdError, type TimeWindow } from '../../mpd/index.js';
+import { usage } from '../exit-codes.js';
 
 /** Readers of arguments; commander names the option in front of what they throw. */
 
@@ -56,3 +57,12 @@ export function duration(text: string): number {
 
 /** For options that may be given more than once. */
 export const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
+
+/** An argument of a command, by the reader of an option. */
+export function readArgument<T>(name: string, text: string, parse: (text: string) => T): T {
+  try {
+    return parse(text);
+  } catch (error) {
+    throw usage(`${name}: ${(error as Error).message.replace(/\.$/, '')}, not ${JSON.stringify(text)}`);
+  }
+}
