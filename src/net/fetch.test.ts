@@ -1,11 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { certificateFor } from '../../test/certificate.js';
 import { guardedFetch } from './fetch.js';
 import { createGuard, type Guard } from './guard.js';
 
@@ -258,27 +255,10 @@ describe('faults', () => {
   });
 });
 
-const openssl = (() => {
-  try {
-    execFileSync('openssl', ['version']);
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
-describe.skipIf(!openssl)('TLS (skipped where there is no openssl to make a certificate)', () => {
+describe('TLS', () => {
   it('trusts the authorities it is given, and only for the name asked for', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'mpd-tls-'));
-    const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
-    const subject = ['-subj', '/CN=tls.int', '-addext', 'subjectAltName=DNS:tls.int'];
-    execFileSync(
-      'openssl',
-      ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, '-days', '2', ...subject],
-      { stdio: 'ignore' },
-    );
-    const ca = readFileSync(cert);
-    const secure = createTlsServer({ key: readFileSync(key), cert: ca }, handle);
+    const { cert: ca, key } = await certificateFor('tls.int');
+    const secure = createTlsServer({ key, cert: ca }, handle);
     const port = await listen(secure);
     const by = createGuard({
       allow: [
@@ -298,6 +278,5 @@ describe.skipIf(!openssl)('TLS (skipped where there is no openssl to make a cert
     by.close();
     secure.closeAllConnections();
     secure.close();
-    rmSync(dir, { recursive: true });
   });
 });
