@@ -7,7 +7,7 @@ import type { AllowRule, Guard } from '../../src/net/guard.js';
 import type { Store } from '../../src/store/index.js';
 import { createCatalogue } from './catalogue.js';
 import { bodiesOf, type DataDriveConfig, dataDriveConfig } from './config.js';
-import { examine } from './examine.js';
+import { examine } from './examine/index.js';
 import { createFollower } from './follow.js';
 import { getFiles } from './get.js';
 import { dataDriveHealth } from './health.js';
