@@ -1,6 +1,6 @@
-import { mkdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { formatTime } from '../../src/mal/index.js';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { productFolder } from '../../test/archive/folder.js';
 import { backendConformance } from '../../test/conformance/index.js';
 import { testGateway } from '../../test/gateway.js';
 import { mpdStore, openMpd, ordersAt } from './testing.js';
@@ -79,30 +79,13 @@ for (const [scheme, encoding] of [
       const store = await mpdStore();
       let backend = await openMpd(store, url, { encoding, checksum: 'sha-256' });
       const upstream = ordersAt(url, `binary-${encoding}`);
-      let count = 0;
-
-      const place = async (path: string, bytes: Uint8Array | string, seconds?: number): Promise<void> => {
-        const temporary = join(root, `.put-${count++}.tmp`);
-        await mkdir(dirname(join(root, path)), { recursive: true });
-        await writeFile(temporary, bytes);
-        if (seconds !== undefined) await utimes(temporary, seconds, seconds);
-        await rename(temporary, join(root, path));
-      };
 
       return {
         upstream,
         get backend() {
           return backend;
         },
-        async put(key, bytes, { created, content, source, fields } = {}) {
-          if (content !== undefined || source !== undefined || fields !== undefined) {
-            const contentDate = content && { start: formatTime(content.start), end: formatTime(content.end) };
-            await place(`${key}.meta.json`, JSON.stringify({ contentDate, source, fields }));
-          }
-          await place(key, bytes, created === undefined ? undefined : Number(created / 1_000_000_000n));
-        },
-        remove: (key) => rm(join(root, key)),
-        touch: (key) => place(`${key}.meta.json`, JSON.stringify({ description: `touched ${count}` })),
+        ...productFolder(root),
         async outage() {
           await remote.stop();
           return start;
