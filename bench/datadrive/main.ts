@@ -47,6 +47,8 @@ const SMALL = 10_000;
 const AT_ONCE = 8;
 /** Logins of the bare client, as many as the gateway makes. */
 const LOGINS = 4;
+/** Seconds of processor time in two seconds of a gateway that has nothing to do. */
+const IDLE = 0.2;
 
 const rows: Row[] = [];
 const add = (row: Row): void => {
@@ -108,14 +110,16 @@ try {
   }
   if (asked.has('small')) await smallFiles();
 
-  /** Started, and all that the index holds taken down. */
+  /** Started, all that the index holds taken down, and the comparison of all ids that follows each start done. */
   async function ready(): Promise<string> {
     const started = await gateway.start();
     for (;;) {
       const answer = await fetch(`${started.url}/readyz`);
       const { ready: done, parts } = (await answer.json()) as { ready: boolean; parts: { importing?: boolean }[] };
-      if (done && !parts.some(({ importing }) => importing)) return started.url;
-      await sleep(200);
+      const before = gateway.cpu();
+      await sleep(2000);
+      const isIdle = gateway.cpu() - before < IDLE;
+      if (done && isIdle && !parts.some(({ importing }) => importing)) return started.url;
     }
   }
 
