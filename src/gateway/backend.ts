@@ -198,7 +198,7 @@ export interface Health {
 
 /**
  * A product system behind the gateway. Every failure is an `MpdError` whose class drives policy.
- * Conformance: `test/conformance/backend.ts`.
+ * Conformance: `test/conformance/backend/`.
  */
 export interface Backend {
   readonly id: string;

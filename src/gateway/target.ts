@@ -46,7 +46,7 @@ export interface PutResult {
  * Where files go, by URI scheme. A file is never visible under its final name before it is complete and checked.
  * `name` may hold `/` for sub-folders (already checked: relative, no `..`, no control characters).
  * Failures are `MpdError` of code Delivery Failed with a class (`target-down`, `retry`, `refuse`, `fatal`).
- * Conformance: `test/conformance/target.ts`.
+ * Conformance: `test/conformance/target/`.
  */
 export interface DeliveryTarget {
   readonly schemes: readonly string[];

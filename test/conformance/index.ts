@@ -1,10 +1,3 @@
 /** Conformance suites of the ports, for implementations anywhere. They need `vitest` and `fast-check` beside them. */
-export {
-  type BackendFixture,
-  type BackendHarness,
-  backendConformance,
-  type ProductHints,
-  type SkippableAbility,
-} from './backend.js';
-export type { UpstreamView } from './backend-upstream.js';
-export * from './target.js';
+export * from './backend/index.js';
+export * from './target/index.js';

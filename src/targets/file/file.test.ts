@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { targetConformance } from '../../../test/conformance/target.js';
+import { targetConformance } from '../../../test/conformance/index.js';
 import { isTemporaryName } from '../../gateway/delivery/file-name.js';
 import type { DeliveryTarget, SourceBody } from '../../gateway/target.js';
 import { createTarget, fileTarget } from './index.js';

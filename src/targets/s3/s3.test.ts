@@ -11,7 +11,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { targetConformance } from '../../../test/conformance/target.js';
+import { targetConformance } from '../../../test/conformance/index.js';
 import { describeWithService, type Service, unique } from '../../../test/services/index.js';
 import type { PutOptions, SourceBody, TargetConfig } from '../../gateway/target.js';
 import { createGuard } from '../../net/guard.js';

@@ -3,7 +3,7 @@ import { open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, connect as netConnect, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { targetConformance } from '../../../test/conformance/target.js';
+import { targetConformance } from '../../../test/conformance/index.js';
 import { describeWithService, type Service, unique } from '../../../test/services/index.js';
 import { isTemporaryName } from '../../gateway/delivery/file-name.js';
 import type { PutOptions, SourceBody, TargetConfig } from '../../gateway/target.js';

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Backend, Upstream, UpstreamOrder } from '../../src/gateway/backend.js';
-import { isMpdError } from '../../src/mpd/index.js';
-import type { BackendFixture, BackendHarness } from './backend.js';
+import type { Backend, Upstream, UpstreamOrder } from '../../../src/gateway/backend.js';
+import { isMpdError } from '../../../src/mpd/index.js';
+import type { BackendFixture, BackendHarness } from './fixture.js';
 
 /** The system's own view of what is ordered there. */
 export interface UpstreamView {

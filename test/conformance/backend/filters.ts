@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Backend, BackendQuery, Entry } from '../../src/gateway/backend.js';
-import type { Attribute } from '../../src/mal/index.js';
-import { compileTree, type FilterTree, inWindow, isOrdered, windowsOverlap } from '../../src/mpd/filter/index.js';
-import type { AttributeFilter, ProductFilter, TimeWindow } from '../../src/mpd/index.js';
-import type { BackendFixture, BackendHarness, ProductHints } from './backend.js';
+import type { Backend, BackendQuery, Entry } from '../../../src/gateway/backend.js';
+import type { Attribute } from '../../../src/mal/index.js';
+import { compileTree, type FilterTree, inWindow, isOrdered, windowsOverlap } from '../../../src/mpd/filter/index.js';
+import type { AttributeFilter, ProductFilter, TimeWindow } from '../../../src/mpd/index.js';
+import type { BackendFixture, BackendHarness, ProductHints } from './fixture.js';
+import { ALL, all, keyOf } from './reading.js';
 
 const SECOND = 1_000_000_000n;
 const T0 = 1_600_000_000n;
@@ -30,7 +31,7 @@ export function backendFilterProperties(harness: BackendHarness): void {
       }
       const end = performance.now() + patience;
       do {
-        entries = await listed(backend, EVERYTHING);
+        entries = await listed(backend, ALL);
         if (performance.now() > end) throw new Error(`${entries.length} of ${products.length} products are listed`);
         await sleep(20);
       } while (entries.length < products.length);
@@ -60,16 +61,8 @@ export function backendFilterProperties(harness: BackendHarness): void {
   });
 }
 
-const EVERYTHING: BackendQuery = { filter: null, created: null, content: null, updated: null };
-
-const keyOf = (entry: Entry): string => entry.metadata.productRef.key;
-
-async function listed(backend: Backend, query: BackendQuery): Promise<Entry[]> {
-  const out: Entry[] = [];
-  const options = { order: 'created', limit: 1000, signal: new AbortController().signal } as const;
-  for await (const { entry } of backend.list(query, options)) out.push(entry);
-  return out;
-}
+const listed = async (backend: Backend, query: BackendQuery): Promise<Entry[]> =>
+  (await all(backend, query)).map(({ entry }) => entry);
 
 function exact({ filter, created, content, updated }: BackendQuery): (entry: Entry) => boolean {
   const accepts = compileTree(filter);
